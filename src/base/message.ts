@@ -1,0 +1,42 @@
+export type Qos = 0 | 1 | 2;
+
+/**
+ * One application message on its way through a node.
+ *
+ * `properties` are the encoded MQTT 5 PUBLISH properties that travel with the message, without their length: never
+ * topic alias, subscription identifier or message expiry (the expiry is `expiresAt`); empty for MQTT 3 publishers.
+ * `expiresAt` and `publishedAt` are on the shared clock, in ms since 1970; `expiresAt` 0 means never.
+ * `publisher` is the client id, empty for the broker itself.
+ */
+export class Message {
+  readonly topic: string;
+  readonly payload: Buffer;
+  readonly qos: Qos;
+  readonly retain: boolean;
+  readonly properties: Buffer;
+  readonly expiresAt: number;
+  readonly publishedAt: number;
+  readonly publisher: string;
+
+  constructor(
+    topic: string,
+    payload: Buffer,
+    qos: Qos,
+    retain: boolean,
+    properties: Buffer,
+    expiresAt: number,
+    publishedAt: number,
+    publisher: string,
+  ) {
+    this.topic = topic;
+    this.payload = payload;
+    this.qos = qos;
+    this.retain = retain;
+    this.properties = properties;
+    this.expiresAt = expiresAt;
+    this.publishedAt = publishedAt;
+    this.publisher = publisher;
+  }
+}
+
+export const noBytes: Buffer = Buffer.alloc(0);
