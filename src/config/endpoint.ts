@@ -1,0 +1,26 @@
+import type { Address } from './option.ts';
+
+/** `host:port` or `[IPv6]:port` taken apart; null when it is neither. Port 0 means any free one. */
+export function parseAddress(text: string): Address | null {
+  const match = /^(?:\[([0-9a-f:.%]+)\]|([^\s:/@[\]]+)):(\d{1,5})$/i.exec(text);
+  if (match === null) return null;
+  const port = Number(match[3]);
+  return port > 65_535 ? null : { host: match[1] ?? match[2] ?? '', port };
+}
+
+export function formatAddress({ host, port }: Address): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+export function checkHostPort(text: string): string | null {
+  const address = parseAddress(text);
+  return address === null || address.port === 0 ? 'is no address: write host:port, for example 127.0.0.1:9092' : null;
+}
+
+export function checkRedisUrl(text: string): string | null {
+  const advice = 'is no Redis URL: write redis://host:6379, rediss:// for TLS, with user:password@ before the host when needed';
+  if (!URL.canParse(text)) return advice;
+  const { protocol, hostname, pathname, search, hash } = new URL(text);
+  if ((protocol !== 'redis:' && protocol !== 'rediss:') || hostname === '' || search !== '' || hash !== '') return advice;
+  return /^(\/\d*)?$/.test(pathname) ? null : 'names no database: after the port there may only be its number, for example /0';
+}

@@ -1,0 +1,255 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { bridgeRuleOptions } from './bridge-rule.ts';
+import { checkHostPort, checkRedisUrl } from './endpoint.ts';
+import { listenerOptions, makeListener } from './listener.ts';
+import { choice, integer, list, optionalAddress, optionalText, records, text, toggle, type Values } from './option.ts';
+
+const MiB = 1024 * 1024;
+const day = 86_400;
+
+/** Every option of a node. Times and sizes have their unit in the name. */
+export const options = {
+  node: {
+    id: text({
+      default: 'host name and a random end',
+      makeDefault: makeNodeId,
+      flag: '--node-id <id>',
+      text: 'The name of this node in the cluster: letters, digits, `.`, `_`, `-`. No two live nodes may share one.',
+      check: (id) => (/^[A-Za-z0-9._-]{1,64}$/.test(id) ? null : 'is no node id: use 1 to 64 letters, digits, . _ or -'),
+    }),
+  },
+  log: {
+    level: choice(['trace', 'debug', 'info', 'warn', 'error', 'silent'], {
+      default: 'info',
+      reloadable: true,
+      flag: '--log-level <level>',
+      text: 'The least level that is logged. The log is one JSON object a line on standard output.',
+    }),
+  },
+  listeners: records(listenerOptions, {
+    default: [makeListener({ url: 'mqtt://127.0.0.1:1883', tls: noTls(), maxConnections: 0 }, () => undefined)],
+    shorthand: 'url',
+    make: makeListener,
+    flag: '--listen <url>',
+    text: 'Where MQTT clients connect.',
+  }),
+  allowAnonymous: toggle({
+    default: false,
+    flag: '--allow-anonymous',
+    text: 'Let clients in from other machines without authentication. Without it only loopback addresses may be listened on. '
+      + 'Anyone who reaches the port can then read and write every topic.',
+  }),
+  redis: {
+    url: optionalText({
+      flag: '--redis <url>',
+      text: 'The Redis that all nodes share: `redis://` or `rediss://`, with user, password and database when needed. '
+        + 'Absent: one node alone, on a store in memory that is gone when it stops.',
+      check: checkRedisUrl,
+    }),
+    password: optionalText({ secret: true, text: 'The password of Redis, when it is kept apart from the URL.' }),
+    prefix: text({
+      default: 'sq:',
+      text: 'What every Redis key starts with. Nodes of one cluster share it; two clusters on one Redis differ in it.',
+      check: (prefix) => (/^[^\s{}]{1,32}$/.test(prefix) ? null : 'is no prefix: use 1 to 32 characters without blanks and braces'),
+    }),
+    connectTimeoutMs: integer({ default: 5_000, min: 100, max: 600_000, unit: 'ms', text: 'How long one attempt to connect may take.' }),
+    commandTimeoutMs: integer({
+      default: 5_000,
+      min: 100,
+      max: 600_000,
+      unit: 'ms',
+      text: 'How long a reply may take before the connection counts as lost and is made anew.',
+    }),
+  },
+  kafka: {
+    brokers: list({
+      default: [],
+      flag: '--kafka <host:port,...>',
+      text: 'The Kafka brokers to ask first, `host:port` each.',
+      check: checkHostPort,
+    }),
+    clientId: text({ default: 'swarmq', text: 'The name under which Kafka sees the bridge.' }),
+  },
+  bridge: {
+    rules: records(bridgeRuleOptions, {
+      default: [],
+      make: (rule) => rule,
+      text: 'Which messages go to Kafka. Needs `kafka.brokers` and `redis.url`.',
+    }),
+    outbox: {
+      maxRecords: integer({
+        default: 1_000_000,
+        min: 1,
+        unit: 'records',
+        text: 'Most records of one rule that wait for Kafka.',
+      }),
+      whenFull: choice(['block', 'drop-oldest', 'drop-newest'], {
+        default: 'block',
+        text: 'At that limit: `block` holds the publishers\' acknowledgements until there is room; the others lose records and count them.',
+      }),
+    },
+    batch: {
+      maxRecords: integer({ default: 1_000, min: 1, max: 100_000, unit: 'records', text: 'Most records of one request to Kafka.' }),
+      lingerMs: integer({
+        default: 5,
+        min: 0,
+        max: 60_000,
+        unit: 'ms',
+        text: 'How long a request that is not full waits for more records.',
+      }),
+    },
+  },
+  admin: {
+    listen: optionalAddress({
+      flag: '--admin <host:port>',
+      text: 'Where health and metrics are served over HTTP. Absent: nowhere. Port 0: any free one.',
+    }),
+  },
+  mqtt: {
+    maxPacketBytes: integer({
+      default: MiB,
+      min: 256,
+      max: 268_435_460,
+      unit: 'bytes',
+      text: 'The largest packet a client may send.',
+    }),
+    maxKeepAliveSeconds: integer({
+      default: 65_535,
+      min: 1,
+      max: 65_535,
+      unit: 's',
+      text: 'The longest keep-alive. An MQTT 5 client that asks for more, or for none, is given this one; MQTT 3 has no way to say so.',
+    }),
+    receiveMaximum: integer({
+      default: 1_000,
+      min: 1,
+      max: 65_535,
+      unit: 'messages',
+      text: 'Most QoS 1 and 2 messages that a client may have sent without an acknowledgement. MQTT 3 clients are read more slowly instead.',
+    }),
+    maxInflight: integer({
+      default: 100,
+      min: 1,
+      max: 65_534,
+      unit: 'messages',
+      text: 'Most QoS 1 and 2 messages on their way to an MQTT 3 client. MQTT 5 clients say it themselves.',
+    }),
+    maxTopicLevels: integer({ default: 128, min: 1, max: 65_535, text: 'Most levels of a topic or filter.' }),
+    maxSubscriptionsPerClient: integer({ default: 1_000, min: 1, text: 'Most subscriptions of one session.' }),
+    maxClientIdBytes: integer({ default: 256, min: 23, max: 65_535, unit: 'bytes', text: 'The longest client id, in UTF-8.' }),
+    topicAliasMaximum: integer({ default: 32, min: 0, max: 65_535, text: 'Most topic aliases that an MQTT 5 client may set.' }),
+    connectTimeoutMs: integer({
+      default: 10_000,
+      min: 100,
+      max: 600_000,
+      unit: 'ms',
+      text: 'How long a new connection may take until its CONNECT is complete.',
+    }),
+    maxConnections: integer({ default: 100_000, min: 1, unit: 'connections', text: 'Most connections of this node.' }),
+  },
+  session: {
+    maxExpirySeconds: integer({
+      default: 30 * day,
+      min: 0,
+      max: 4_294_967_295,
+      unit: 's',
+      text: 'The longest that a session outlives its connection, whatever the client asks for. 4294967295: for ever.',
+    }),
+    defaultExpirySeconds: integer({
+      default: 7 * day,
+      min: 0,
+      max: 4_294_967_295,
+      unit: 's',
+      text: 'How long a persistent session of MQTT 3, which cannot say it, outlives its connection.',
+    }),
+  },
+  queue: {
+    maxMessages: integer({ default: 100_000, min: 1, unit: 'messages', text: 'Most QoS 1 and 2 messages that wait for one session.' }),
+    maxBytes: integer({
+      default: 64 * MiB,
+      min: 65_536,
+      unit: 'bytes',
+      text: 'Most bytes of one session\'s queue in the memory of a node.',
+    }),
+  },
+  retained: {
+    maxMessages: integer({ default: 1_000_000, min: 0, unit: 'messages', text: 'Most retained messages.' }),
+    maxPayloadBytes: integer({ default: MiB, min: 0, unit: 'bytes', text: 'The largest payload that is retained.' }),
+  },
+  socket: {
+    highWaterBytes: integer({
+      default: MiB,
+      min: 16_384,
+      unit: 'bytes',
+      text: 'Bytes that may wait in one connection. Over it QoS 0 messages to this client are dropped and counted; QoS 1 and 2 wait in the queue.',
+    }),
+  },
+  connect: {
+    maxPerSecond: integer({
+      default: 0,
+      min: 0,
+      unit: 'per second',
+      text: 'Most new connections that are served per second; the others wait their turn. 0: no limit.',
+    }),
+  },
+  cluster: {
+    leaseMs: integer({
+      default: 6_000,
+      min: 500,
+      max: 600_000,
+      unit: 'ms',
+      text: 'How long a node that went silent is believed alive. After it another node publishes its wills and frees its sessions.',
+    }),
+    renewMs: integer({
+      default: 2_000,
+      min: 100,
+      max: 200_000,
+      unit: 'ms',
+      text: 'How often a node renews its lease; at most half of `cluster.leaseMs`.',
+    }),
+  },
+  commit: {
+    maxMessages: integer({ default: 5_000, min: 1, max: 100_000, unit: 'messages', text: 'Most messages of one commit.' }),
+    maxPendingBytes: integer({
+      default: 64 * MiB,
+      min: 65_536,
+      unit: 'bytes',
+      text: 'Bytes that may wait for a commit. Over it the node stops reading from those who publish what needs one.',
+    }),
+  },
+  drain: {
+    graceMs: integer({
+      default: 1_000,
+      min: 0,
+      max: 600_000,
+      unit: 'ms',
+      text: 'How long a stopping node only says that it is not ready, so that load balancers look elsewhere, before it sends clients away.',
+    }),
+    perSecond: integer({
+      default: 500,
+      min: 1,
+      unit: 'per second',
+      text: 'How many clients a draining node sends away per second.',
+    }),
+    waitMs: integer({
+      default: 30_000,
+      min: 0,
+      max: 3_600_000,
+      unit: 'ms',
+      text: 'The longest that a drain may take; then the rest is closed at once.',
+    }),
+  },
+} as const;
+
+/** A complete, checked configuration. */
+export type Config = Values<typeof options>;
+
+function makeNodeId(): string {
+  const host = hostname().replace(/[^A-Za-z0-9._-]/g, '-').slice(0, 50);
+  return `${host}-${randomBytes(3).toString('hex')}`;
+}
+
+function noTls(): { certFile: null; keyFile: null; caFile: null; requestCertificate: false } {
+  return { certFile: null, keyFile: null, caFile: null, requestCertificate: false };
+}
