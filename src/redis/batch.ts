@@ -1,0 +1,209 @@
+import type { Redis } from 'ioredis';
+import type { Batch } from '../base/batch.ts';
+
+export type Reply = Buffer | number | null | Error | Reply[];
+export type Arg = string | Buffer | number;
+
+/**
+ * One pipeline, encoded as it is built: a growing buffer of Redis protocol, no object and no promise per command.
+ *
+ * `commit` carries every command out, however long that takes: what was refused for a passing reason (Redis away, out of
+ * memory, loading, a script unknown after a restart) is sent again, alone and in order, until it is done. So a command
+ * may be carried out twice when a connection breaks between its execution and its reply; whatever must not happen twice
+ * is a script that refuses the second time. `done(error)` comes only when the link is closed.
+ *
+ * Earned by measurement: a raw pipeline costs 4.5 us for each durable message against 12 us with a command object and a
+ * promise each. (The client library still connects, authenticates, finds the primary, and parses replies.)
+ */
+export class RedisBatch implements Batch {
+  readonly #link: BatchLink;
+  #bytes: Buffer = Buffer.allocUnsafe(16 * 1024);
+  #end = 0;
+  /** where each command starts in `#bytes` */
+  #starts: number[] = [];
+  /** values too large to copy: [offset at which it is inserted, value, ...] */
+  #inserts: (number | Buffer)[] = [];
+  #replies: Reply[] = [];
+
+  constructor(link: BatchLink) {
+    this.#link = link;
+  }
+
+  get size(): number {
+    return this.#starts.length;
+  }
+
+  /** Begins a command of `parts` parts; exactly so many `part` calls follow. Gives the slot of its reply. */
+  command(parts: number): number {
+    this.#starts.push(this.#end);
+    this.#room(16);
+    this.#length(0x2a, parts);
+    return this.#starts.length - 1;
+  }
+
+  /** Appends a whole command. */
+  add(...parts: Arg[]): number {
+    const slot = this.command(parts.length);
+    for (const part of parts) this.part(part);
+    return slot;
+  }
+
+  part(value: Arg): void {
+    if (typeof value === 'number') {
+      this.#text(String(value));
+    } else if (typeof value === 'string') {
+      this.#text(value);
+    } else {
+      this.joined(value, null);
+    }
+  }
+
+  /** One part made of two pieces; large pieces are sent from where they lie. */
+  joined(head: Buffer, body: Buffer | null): void {
+    const bodyBytes = body === null ? 0 : body.length;
+    this.#room(head.length + 20);
+    this.#length(0x24, head.length + bodyBytes);
+    this.#copy(head);
+    if (body !== null) this.#copy(body);
+    this.#room(2);
+    this.#end = this.#bytes.writeUInt16BE(0x0d0a, this.#end);
+  }
+
+  /** Begins a command whose first parts were encoded before by `encodeParts`. */
+  begin(encoded: Buffer): number {
+    this.#starts.push(this.#end);
+    this.#room(encoded.length);
+    this.#end += encoded.copy(this.#bytes, this.#end);
+    return this.#starts.length - 1;
+  }
+
+  /** What Redis answered to the command of this slot. Valid from `done` until the next `begin` of the link. */
+  reply(slot: number): Reply {
+    return this.#replies[slot] ?? null;
+  }
+
+  /** The number behind the dash of a stream id, 0 when the reply is no id (the stream does not exist). */
+  seq(slot: number): number {
+    const id = this.#replies[slot];
+    if (!(id instanceof Buffer)) return 0;
+    let at = id.length - 1;
+    let seq = 0;
+    for (let unit = 1; at >= 0; at--, unit *= 10) {
+      const digit = id[at]! - 0x30;
+      if (digit < 0 || digit > 9) break;
+      seq += digit * unit;
+    }
+    return seq;
+  }
+
+  commit(done: (error: Error | null) => void): void {
+    if (this.#starts.length === 0) {
+      done(null);
+      return;
+    }
+    this.#replies = new Array<Reply>(this.#starts.length).fill(null);
+    this.#link.send(this, null, done);
+  }
+
+  /** For the link alone: writes the commands of these slots (null: all) to the connection. */
+  writeTo(stream: { write(chunk: Buffer): unknown; cork(): void; uncork(): void }, slots: number[] | null): void {
+    stream.cork();
+    if (slots === null) this.#write(stream, 0, this.#end);
+    else for (const slot of slots) this.#write(stream, this.#starts[slot]!, this.#starts[slot + 1] ?? this.#end);
+    stream.uncork();
+  }
+
+  /** For the link alone. */
+  settle(slot: number, reply: Reply): void {
+    this.#replies[slot] = reply;
+  }
+
+  /** For the link alone: empty again, with the memory it has, unless a rare giant made it too large to keep. */
+  reset(): void {
+    if (this.#bytes.length > 4 * 1024 * 1024) this.#bytes = Buffer.allocUnsafe(16 * 1024);
+    this.#end = 0;
+    this.#starts = [];
+    this.#inserts = [];
+    this.#replies = [];
+  }
+
+  #write(stream: { write(chunk: Buffer): unknown }, from: number, to: number): void {
+    let at = from;
+    for (let i = 0; i < this.#inserts.length; i += 2) {
+      const offset = this.#inserts[i] as number;
+      if (offset < from) continue;
+      if (offset >= to) break;
+      if (offset > at) stream.write(this.#bytes.subarray(at, offset));
+      stream.write(this.#inserts[i + 1] as Buffer);
+      at = offset;
+    }
+    if (to > at) stream.write(this.#bytes.subarray(at, to));
+  }
+
+  #copy(piece: Buffer): void {
+    if (piece.length > 16 * 1024) {
+      this.#inserts.push(this.#end, piece);
+      return;
+    }
+    this.#room(piece.length);
+    this.#end += piece.copy(this.#bytes, this.#end);
+  }
+
+  #text(text: string): void {
+    const bytes = Buffer.byteLength(text);
+    this.#room(bytes + 20);
+    this.#length(0x24, bytes);
+    this.#end += this.#bytes.write(text, this.#end);
+    this.#end = this.#bytes.writeUInt16BE(0x0d0a, this.#end);
+  }
+
+  #length(mark: number, value: number): void {
+    const bytes = this.#bytes;
+    bytes[this.#end++] = mark;
+    if (value < 10) {
+      bytes[this.#end++] = 0x30 + value;
+    } else {
+      let unit = 10;
+      while (unit * 10 <= value) unit *= 10;
+      for (let rest = value; unit >= 1; unit = unit / 10) {
+        const digit = Math.floor(rest / unit);
+        bytes[this.#end++] = 0x30 + digit;
+        rest -= digit * unit;
+      }
+    }
+    bytes[this.#end++] = 0x0d;
+    bytes[this.#end++] = 0x0a;
+  }
+
+  #room(bytes: number): void {
+    if (this.#end + bytes <= this.#bytes.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#end + bytes));
+    this.#bytes.copy(larger, 0, 0, this.#end);
+    this.#bytes = larger;
+  }
+}
+
+/** What a batch needs from its link. */
+export interface BatchLink {
+  send(batch: RedisBatch, slots: number[] | null, done: (error: Error | null) => void): void;
+}
+
+/** The first `fixed.length` of `parts` parts of a command, for `RedisBatch.begin`. */
+export function encodeParts(parts: number, ...fixed: string[]): Buffer {
+  return Buffer.from(`*${parts}\r\n` + fixed.map((p) => `$${Buffer.byteLength(p)}\r\n${p}\r\n`).join(''));
+}
+
+/** The connection as the batch uses it: parts of the client library that its types do not show. */
+export interface RawConnection {
+  readonly status: Redis['status'];
+  readonly stream: { writable: boolean; write(chunk: Buffer): unknown; cork(): void; uncork(): void };
+  readonly commandQueue: { push(item: { command: RawCommand; select: number }): void };
+}
+
+/** What the client library calls, in order, for each reply on the connection. */
+export interface RawCommand {
+  readonly name: string;
+  readonly args: readonly never[];
+  resolve(reply: Reply): void;
+  reject(error: Error): void;
+}

@@ -1,0 +1,121 @@
+import type { ProtocolVersion } from '../codec/packets.ts';
+
+/** Session expiry that never comes [MQTT 5, 3.1.2.11.2]. */
+export const neverExpires = 0xffffffff;
+
+export interface ClaimRequest {
+  readonly clientId: string;
+  /** the incarnation that serves the client from now on */
+  readonly owner: string;
+}
+
+/** A claim that stands: the epoch that every later write of the owner names. */
+export interface Claim {
+  readonly epoch: number;
+  /** who served the client until now and has not let go yet; null when nobody */
+  readonly former: string | null;
+}
+
+export interface OpenRequest {
+  readonly clientId: string;
+  readonly epoch: number;
+  readonly cleanStart: boolean;
+  readonly protocol: ProtocolVersion;
+  /** seconds that the session lives on after its connection; 0 = ends with it, `neverExpires` */
+  readonly expirySeconds: number;
+  /** the will as a record, null for none */
+  readonly will: Buffer | null;
+  readonly willDelaySeconds: number;
+}
+
+/** One subscription as it is kept: `options` is what the engine encoded, opaque here. */
+export interface StoredSubscription {
+  readonly filter: string;
+  readonly options: Buffer;
+}
+
+/** What was left of a session that is no more, for whoever has to tidy up after it. */
+export interface EndedSession {
+  readonly subscriptions: readonly StoredSubscription[];
+  /** a will that was still to be sent, null for none */
+  readonly will: Buffer | null;
+}
+
+export interface OpenedSession {
+  /** whether an earlier session goes on [MQTT-3.2.2-2] */
+  readonly present: boolean;
+  readonly subscriptions: readonly StoredSubscription[];
+  /** packet identifiers of incoming QoS 2 messages that await PUBREL */
+  readonly incoming: readonly number[];
+  /** packet identifiers of outgoing QoS 2 messages that await PUBCOMP */
+  readonly released: readonly number[];
+  /** every queued message up to this sequence number was perhaps sent before; the owner's last word, see `release` */
+  readonly sentUpTo: number;
+  /** whether the former owner let go in order, so that `sentUpTo` is exact; otherwise a whole window may have been sent */
+  readonly releasedInOrder: boolean;
+  /** the earlier session that clean start ended, null when there was none */
+  readonly ended: EndedSession | null;
+}
+
+export type Owned = 'ok' | 'fenced';
+
+/**
+ * The sessions, one for each client id, and who owns them.
+ *
+ * Ownership is a fence: `claim` raises the session's epoch, and every later change names the epoch under which it is made;
+ * a change under an old one gives `fenced` and does nothing. The one exception: between a claim and the `open` that
+ * follows it, the former owner may still hand in what its client acknowledged (its epoch is accepted until then).
+ *
+ * All methods are atomic. All reject with `store-unavailable` while the store is away; then it is unknown whether the
+ * change was made, and repeating it is safe.
+ */
+export interface Sessions {
+  /**
+   * Makes `owner` the owner, creating the session when there is none, and raises the epoch. Nothing else changes yet: the
+   * caller waits until `former` has let go (or is dead), and then calls `open`. Of two claims the later one wins.
+   */
+  claim(request: ClaimRequest): Promise<Claim>;
+
+  /**
+   * Begins to serve: shuts out the former owner, ends the earlier session when clean start asks for it or when it had
+   * expired, cancels a delayed will of the earlier connection (with clean start it is handed back in `ended`: due now),
+   * and writes down the new connection's expiry and will. `fenced`: somebody claimed the session since.
+   */
+  open(request: OpenRequest): Promise<OpenedSession | 'fenced'>;
+
+  /** Adds or replaces subscriptions, and makes the session's queue. After `ok` messages can be queued. */
+  subscribe(clientId: string, epoch: number, subscriptions: readonly StoredSubscription[]): Promise<Owned>;
+
+  /** Removes subscriptions. */
+  unsubscribe(clientId: string, epoch: number, filters: readonly string[]): Promise<Owned>;
+
+  /**
+   * Lets go of a session that lives on: no owner, the expiry counted from now. `sentUpTo` is exact knowledge of what went
+   * out. `will: 'drop'` for a normal disconnect, 'keep' when it is delayed (the caller puts it into `due`), or was to be
+   * sent by somebody else. `expirySeconds` replaces the one given at `open`. Also accepted from the former owner during a
+   * handover, which it ends.
+   */
+  release(clientId: string, epoch: number, sentUpTo: number, expirySeconds: number, will: 'drop' | 'keep'): Promise<Owned>;
+
+  /** Ends a session: all that was kept of it is gone. Gives what is left to tidy up. */
+  end(clientId: string, epoch: number): Promise<EndedSession | 'fenced'>;
+
+  /** Ends a session that nobody owns and whose expiry has passed, by the store's clock; `kept` when it is owned or not due. */
+  expire(clientId: string): Promise<EndedSession | 'kept'>;
+
+  /**
+   * What a burial needs to know of a session that a dead owner left: its epoch, will and expiry; null when `owner` is not
+   * its owner any more.
+   */
+  orphan(clientId: string, owner: string): Promise<Orphan | null>;
+
+  /** The will and its epoch of a session whose delayed will is due and which nobody owns; null when it was cancelled. */
+  pendingWill(clientId: string): Promise<{ epoch: number; will: Buffer } | null>;
+}
+
+export interface Orphan {
+  readonly epoch: number;
+  readonly expirySeconds: number;
+  readonly will: Buffer | null;
+  readonly willDelaySeconds: number;
+}
