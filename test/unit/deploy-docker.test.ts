@@ -112,6 +112,7 @@ describe('docker-compose.yml', () => {
     readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
     readonly healthcheck?: { readonly test: readonly string[] };
     readonly stop_grace_period?: string;
+    readonly ulimits?: { readonly nofile: number };
   }
   const { services, volumes } = parse(read('docker-compose.yml'), { merge: true }) as Compose;
   const entries = Object.entries(services);
@@ -123,7 +124,7 @@ describe('docker-compose.yml', () => {
 
   it('every service is built here or names an image with its version, and says nothing unknown', () => {
     const known = ['build', 'image', 'command', 'environment', 'volumes', 'ports', 'depends_on', 'healthcheck', 'stop_grace_period',
-      'restart', 'read_only', 'cap_drop', 'security_opt'];
+      'restart', 'read_only', 'cap_drop', 'security_opt', 'ulimits'];
     for (const [name, service] of entries) {
       assert.deepEqual(Object.keys(service).filter((field) => !known.includes(field)), [], name);
       if (service.build === undefined) assert.match(service.image ?? '', /^[a-z/]+:\d/);
@@ -193,6 +194,11 @@ describe('docker-compose.yml', () => {
       assert.deepEqual(servers, configs.map(({ node, listeners }) => `${node.id} ${node.id}:${listeners[0]?.port}`));
       assert.match(text, new RegExp(`default-server check port ${configs[0]?.admin.listen?.port} `));
       assert.match(text, /option httpchk GET \/health\/ready\n {2}http-check expect status 200/);
+    });
+
+    it('may open the files that its connections need', () => {
+      const [, connections] = /^ {2}maxconn (\d+)$/m.exec(text) ?? [];
+      assert.ok((services['haproxy']?.ulimits?.nofile ?? 0) >= 2 * Number(connections) + 100);
     });
 
     it('gives a new client to the node with the fewest, as plain TCP', () => {
