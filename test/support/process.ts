@@ -1,0 +1,167 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { atEnd } from './ends.ts';
+import { within } from './eventually.ts';
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+export interface ProcessOptions {
+  readonly name?: string;
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+  /** What is given on standard input, which is then closed. Without it standard input is empty. */
+  readonly input?: string | Buffer;
+  /** It is part of a larger thing that ends it. */
+  readonly unowned?: boolean;
+}
+
+/** A real process that ends with its test: its output is kept, its lines can be waited for, signals can be sent to it. */
+export class TestProcess {
+  readonly name: string;
+  /** Settles once it has ended and its output is complete. */
+  readonly exited: Promise<Exit>;
+  readonly #child: ChildProcess;
+  readonly #watchers = new Set<() => void>();
+  #exit: Exit | null = null;
+  #failure: Error | null = null;
+  #output = '';
+
+  constructor(command: string, args: readonly string[], options: ProcessOptions = {}) {
+    this.name = options.name ?? command;
+    const stdin = options.input === undefined ? 'ignore' : 'pipe';
+    this.#child = spawn(command, args, { cwd: options.cwd, env: options.env ?? process.env, stdio: [stdin, 'pipe', 'pipe'] });
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        this.#output += text;
+        this.#tell();
+      });
+    }
+    this.#child.stdin?.on('error', () => undefined).end(options.input);
+    this.exited = new Promise((resolve) => {
+      const end = (exit: Exit): void => {
+        this.#exit = exit;
+        this.#tell();
+        resolve(exit);
+      };
+      this.#child.once('error', (error) => {
+        this.#failure = error;
+        end({ code: null, signal: null });
+      });
+      this.#child.once('close', (code, signal) => {
+        end({ code, signal });
+      });
+    });
+    // the last resort when the test process itself ends early
+    const reap = (): void => {
+      this.#child.kill('SIGKILL');
+    };
+    process.once('exit', reap);
+    const forget = options.unowned ? null : atEnd(`${this.name} (pid ${this.pid})`, async () => void (await this.stop()));
+    void this.exited.then(() => {
+      process.removeListener('exit', reap);
+      forget?.();
+    });
+  }
+
+  /** 0 when the command could not be started. */
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  get isRunning(): boolean {
+    return this.#exit === null;
+  }
+
+  /** Standard output and standard error so far, as they came. */
+  get output(): string {
+    return this.#output;
+  }
+
+  /** The complete lines so far. */
+  lines(): string[] {
+    return this.#output.split('\n').slice(0, -1);
+  }
+
+  /**
+   * The first thing that `read` finds in a line of the output, past or to come. Fails at the deadline, or as soon as
+   * the process has ended without it, with the end of the output in the message.
+   */
+  async line<Value>(read: (line: string) => Value | undefined, what: string, withinMs = 20_000): Promise<Value> {
+    let seen = 0;
+    let watcher: (() => void) | undefined;
+    const found = new Promise<Value>((resolve, reject) => {
+      watcher = () => {
+        const lines = this.lines();
+        while (seen < lines.length) {
+          const value = read(lines[seen++] ?? '');
+          if (value !== undefined) {
+            resolve(value);
+            return;
+          }
+        }
+        if (this.#exit !== null) reject(new Error(`${this.name} ended without ${what}: ${this.#ending()}`));
+      };
+      this.#watchers.add(watcher);
+      watcher();
+    });
+    try {
+      return await within(found, withinMs, what);
+    } catch (error) {
+      throw new Error(`${(error as Error).message}\n${this.#output.slice(-4_000)}`, { cause: error });
+    } finally {
+      if (watcher !== undefined) this.#watchers.delete(watcher);
+    }
+  }
+
+  /** Sends the signal. With SIGKILL nothing of the process runs any more once this resolves. */
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    this.#child.kill(signal);
+    if (signal === 'SIGKILL') await this.exited;
+  }
+
+  /** Stops it in the middle of whatever it does; its sockets stay open. */
+  freeze(): void {
+    this.#child.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.#child.kill('SIGCONT');
+  }
+
+  /** Asks it to end (SIGTERM) and waits; after `withinMs` it is killed and this fails. */
+  async stop(withinMs = 15_000): Promise<Exit> {
+    if (this.#exit !== null) return this.#exit;
+    this.thaw();
+    this.#child.kill('SIGTERM');
+    try {
+      return await within(this.exited, withinMs, `the end of ${this.name}`);
+    } catch (error) {
+      await this.kill('SIGKILL');
+      throw error;
+    }
+  }
+
+  /** Waits for its end and gives the output; fails unless it exits with 0. */
+  async success(withinMs = 20_000): Promise<string> {
+    let exit: Exit;
+    try {
+      exit = await within(this.exited, withinMs, `the end of ${this.name}`);
+    } catch (error) {
+      await this.kill('SIGKILL');
+      throw error;
+    }
+    if (exit.code !== 0) throw new Error(`${this.name}: ${this.#ending()}\n${this.#output.slice(-4_000)}`);
+    return this.#output;
+  }
+
+  #ending(): string {
+    if (this.#failure !== null) return this.#failure.message;
+    return this.#exit?.signal != null ? `ended by ${this.#exit.signal}` : `exit code ${this.#exit?.code ?? 'unknown'}`;
+  }
+
+  #tell(): void {
+    for (const watcher of [...this.#watchers]) watcher();
+  }
+}
