@@ -72,7 +72,7 @@ type Row = (typeof table)[number];
 /** Where properties stand: a packet, or the will in CONNECT. */
 export type PropertyPlace = Row['in'][number];
 
-export type UserProperties = readonly (readonly [string, string])[];
+export type UserProperties = readonly [string, string][];
 
 interface Values {
   flag: boolean;
@@ -166,6 +166,14 @@ export function encodeProperties<Place extends PropertyPlace>(properties: Proper
     } else parts.push(Buffer.of(id), encodeNumber(Number(value), type));
   }
   return parts.length === 0 ? noBytes : Buffer.concat(parts);
+}
+
+/** Properties with their length before them, as they stand in a packet. */
+export function encodePropertyBlock<Place extends PropertyPlace>(properties: PropertiesOf<Place>): Buffer {
+  const bytes = encodeProperties(properties);
+  const block = Buffer.allocUnsafe(varintBytes(bytes.length) + bytes.length);
+  bytes.copy(block, putVarint(block, 0, bytes.length));
+  return block;
 }
 
 function encodeNumber(value: number, type: Row['type']): Buffer {

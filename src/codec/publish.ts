@@ -74,7 +74,7 @@ export function readPublish(
   let at = start + 2;
   const topicEnd = at + u16At(buffer, start);
   if (topicEnd > end) throw malformed('PUBLISH', 'topic name is cut off');
-  into.topic = topicEnd === at ? '' : readTopicName(buffer, at, topicEnd, 'PUBLISH', 'topic name');
+  into.topic = topicEnd === at ? '' : readTopicName(buffer, at, topicEnd);
   at = topicEnd;
 
   into.packetId = 0;
