@@ -6,7 +6,7 @@ COPY tsconfig.json ./
 COPY scripts scripts
 COPY cluster cluster
 COPY src src
-RUN npm run build && npm prune --omit=dev && chmod 755 dist/src/cli/main.js
+RUN npm run build && npm prune --omit=dev
 
 FROM node:20-bookworm-slim
 ENV NODE_ENV=production

@@ -37,7 +37,7 @@ describe('Dockerfile', () => {
   it('one stage builds, another one runs', () => {
     assert.equal(all(build, 'FROM').length, 1);
     assert.match(all(build, 'FROM')[0] ?? '', / AS build$/);
-    assert.match(all(build, 'RUN').join(' && '), /^npm ci && npm run build && npm prune --omit=dev/);
+    assert.match(all(build, 'RUN').join(' && '), /^npm ci && npm run build && npm prune --omit=dev$/);
     assert.ok(!all(runtime, 'RUN').some((command) => command.includes('npm')));
   });
 
@@ -65,7 +65,6 @@ describe('Dockerfile', () => {
   it('its entry point is the command that the package installs', () => {
     assert.deepEqual(words(all(runtime, 'ENTRYPOINT')[0]), ['swarmq']);
     assert.ok(all(runtime, 'RUN').includes(`ln -s /app/${bin.swarmq} /usr/local/bin/swarmq`));
-    assert.ok(all(build, 'RUN').some((command) => command.endsWith(`chmod 755 ${bin.swarmq}`)));
     const source = bin.swarmq.replace(/^dist\//, '').replace(/\.js$/, '.ts');
     assert.ok(read(source).startsWith('#!/usr/bin/env node\n'), `${source} begins with its interpreter`);
   });
