@@ -116,9 +116,13 @@ describe('docker-compose.yml', () => {
   const { services, volumes } = parse(read('docker-compose.yml'), { merge: true }) as Compose;
   const entries = Object.entries(services);
   const nodes = entries.filter(([, { build }]) => build !== undefined);
-  const configs = nodes.map(([, node]): Config => {
-    const [file] = (node.volumes ?? []).find((volume) => volume.includes(':/etc/swarmq/swarmq.yaml'))?.split(':') ?? [];
-    return configOf((file ?? '').replace('./', ''), node.environment as Record<string, string>);
+  let configs: Config[];
+
+  before(() => {
+    configs = nodes.map(([, node]) => {
+      const [file] = (node.volumes ?? []).find((volume) => volume.includes(':/etc/swarmq/swarmq.yaml'))?.split(':') ?? [];
+      return configOf((file ?? '').replace('./', ''), node.environment as Record<string, string>);
+    });
   });
 
   it('every service is built here or names an image with its version, and says nothing unknown', () => {

@@ -20,7 +20,11 @@ const k8s = fileURLToPath(new URL('../../k8s/', import.meta.url));
 describe('k8s', () => {
   for (const folder of ['base', 'overlays/trial']) {
     describe(folder, () => {
-      const rendered = new Rendered(join(k8s, folder));
+      let rendered: Rendered;
+
+      before(() => {
+        rendered = new Rendered(join(k8s, folder));
+      });
 
       it('every manifest has the fields of its kind and no others', () => {
         assert.deepEqual(rendered.all.flatMap(manifestFaults), []);
@@ -46,6 +50,8 @@ describe('k8s', () => {
             `workload behind Service ${metadata.name}`,
           );
           const open = target.spec.template.spec.containers.flatMap(({ ports }) => ports.map(({ name }) => name));
+          // the API server refuses it otherwise
+          if (spec.externalTrafficPolicy !== undefined) assert.equal(spec.type, 'LoadBalancer');
           for (const { targetPort } of spec.ports) assert.ok(open.includes(targetPort), `${metadata.name}: no port ${targetPort}`);
         }
       });
@@ -122,8 +128,12 @@ describe('k8s', () => {
   }
 
   describe('the nodes', () => {
-    const trial = new Rendered(join(k8s, 'overlays/trial'));
+    let trial: Rendered;
     const config = (): Config => trial.config('swarmq-6d4cf56db6-x7k2p');
+
+    before(() => {
+      trial = new Rendered(join(k8s, 'overlays/trial'));
+    });
 
     it('the trial is a valid configuration, with the name of the pod and the Redis beside it', () => {
       assert.equal(config().node.id, 'swarmq-6d4cf56db6-x7k2p');
