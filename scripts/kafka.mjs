@@ -1,0 +1,157 @@
+// A real Apache Kafka (KRaft, one node) for tests and first tries: `node scripts/kafka.mjs [--port 9092] [--dir DIR]`.
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { run } from './install.mjs';
+import { ensureKafkaJars, kafkaVersion } from './kafka-jars.mjs';
+
+const readyWithinMs = 60_000;
+
+/**
+ * Starts Kafka and resolves once it answers a metadata request. A folder used before goes on with its topics.
+ * Without `port` and `dir` they are chosen, and the folder is removed when Kafka has ended.
+ * `detached` keeps the signals of the terminal from it, so that the caller decides what ends when.
+ */
+export async function startKafka({ port, dir, detached = false } = {}) {
+  const jars = ensureKafkaJars();
+  const folder = dir ?? mkdtempSync(join(tmpdir(), 'swarmq-kafka-'));
+  const clientPort = port ?? (await freePort());
+  const settings = writeSettings(folder, clientPort, await freePort());
+  format(jars, folder, settings);
+
+  const logFile = join(folder, 'kafka.log');
+  const log = openSync(logFile, 'a');
+  const heap = ['-Xms256m', '-Xmx512m', '-XX:+UseSerialGC'];
+  const child = spawn('java', [...heap, ...javaOptions(jars), 'kafka.Kafka', settings], { stdio: ['ignore', log, log], detached });
+  closeSync(log);
+  const reap = () => child.kill('SIGKILL');
+  process.once('exit', reap);
+  const exited = new Promise((resolve) => {
+    child.once('exit', () => {
+      process.removeListener('exit', reap);
+      if (dir === undefined) rmSync(folder, { recursive: true, force: true });
+      resolve();
+    });
+  });
+  const end = async (signal) => {
+    child.kill('SIGCONT');
+    child.kill(signal);
+    await exited;
+  };
+
+  const deadline = performance.now() + readyWithinMs;
+  while (!(await answersMetadata(clientPort))) {
+    if (child.exitCode !== null || performance.now() > deadline) {
+      const words = existsSync(logFile) ? readFileSync(logFile, 'utf8').slice(-4_000) : '';
+      await end('SIGKILL');
+      throw new Error(`Kafka ${kafkaVersion} did not get ready on port ${clientPort}\n${words}`);
+    }
+    await wait(100);
+  }
+  return {
+    brokers: `127.0.0.1:${clientPort}`,
+    port: clientPort,
+    pid: child.pid,
+    logFile,
+    exited,
+    stop: () => end('SIGTERM'),
+    kill: () => end('SIGKILL'),
+  };
+}
+
+function javaOptions(jars) {
+  return ['-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-Dorg.slf4j.simpleLogger.showDateTime=true', '-cp', join(jars, '*')];
+}
+
+function writeSettings(folder, clientPort, controllerPort) {
+  const settings = {
+    'process.roles': 'broker,controller',
+    'node.id': 1,
+    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
+    listeners: `PLAINTEXT://127.0.0.1:${clientPort},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${clientPort}`,
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'controller.listener.names': 'CONTROLLER',
+    'log.dirs': join(folder, 'data'),
+    // several, so that order per key is not order by accident
+    'num.partitions': 4,
+    'auto.create.topics.enable': true,
+    // one node has one copy, and nobody else to wait for
+    'offsets.topic.replication.factor': 1,
+    'offsets.topic.num.partitions': 1,
+    'transaction.state.log.replication.factor': 1,
+    'transaction.state.log.min.isr': 1,
+    'group.initial.rebalance.delay.ms': 0,
+    // a killed Kafka is let in again when its former life has expired: 9 s without this
+    'broker.session.timeout.ms': 3000,
+    'broker.heartbeat.interval.ms': 500,
+  };
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, 'server.properties');
+  writeFileSync(file, Object.entries(settings).map(([name, value]) => `${name}=${value}\n`).join(''));
+  return file;
+}
+
+function format(jars, folder, settings) {
+  if (existsSync(join(folder, 'data', 'meta.properties'))) return;
+  const clusterId = randomBytes(16).toString('base64url');
+  const java = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', ...javaOptions(jars)];
+  run('java', [...java, 'kafka.tools.StorageTool', 'format', '--cluster-id', clusterId, '--config', settings]);
+}
+
+/** Whether a Metadata request (key 3, version 1, no topics) gets an answer that names a broker. */
+function answersMetadata(port) {
+  const request = Buffer.alloc(18);
+  request.writeInt32BE(14, 0); // bytes that follow
+  request.writeInt16BE(3, 4); // key
+  request.writeInt16BE(1, 6); // version
+  request.writeInt32BE(1, 8); // correlation
+  request.writeInt16BE(-1, 12); // no client id
+  request.writeInt32BE(0, 14); // no topics
+  return new Promise((resolve) => {
+    let answer = Buffer.alloc(0);
+    const socket = connect({ port, host: '127.0.0.1' }, () => socket.write(request));
+    const finish = (isReady) => {
+      socket.destroy();
+      resolve(isReady);
+    };
+    socket.setTimeout(2_000, () => finish(false));
+    socket.once('error', () => finish(false));
+    socket.once('close', () => finish(false));
+    socket.on('data', (bytes) => {
+      answer = Buffer.concat([answer, bytes]);
+      if (answer.length >= 12) finish(answer.readInt32BE(8) > 0);
+    });
+  });
+}
+
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+async function main() {
+  const { values } = parseArgs({ options: { port: { type: 'string', default: '9092' }, dir: { type: 'string' } } });
+  const kafka = await startKafka({ port: Number(values.port), dir: values.dir, detached: true });
+  console.log(`Apache Kafka ${kafkaVersion} on ${kafka.brokers} (pid ${kafka.pid}), Ctrl-C stops it`);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => kafka.stop());
+  await kafka.exited;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  main().catch((error) => {
+    console.error(error.message);
+    process.exitCode = 1;
+  });
+}
