@@ -1,0 +1,16 @@
+import { aedes, stock } from './aedes.ts';
+import { mosquitto } from './mosquitto.ts';
+import type { Peer, PeerName } from './peer.ts';
+import { swarmq, swarmqOnRedis } from './swarmq.ts';
+
+export const peers: Readonly<Record<PeerName, Peer>> = {
+  mosquitto,
+  aedes,
+  stock,
+  swarmq,
+  'swarmq-redis': swarmqOnRedis,
+};
+
+export function isOurs(name: PeerName): boolean {
+  return name === 'swarmq' || name === 'swarmq-redis';
+}
