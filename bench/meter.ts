@@ -1,0 +1,84 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { once } from 'node:events';
+import type { Servers } from './servers/peer.ts';
+import { host, type ServerProcess } from './servers/process.ts';
+
+/** Linux counts in ticks of 1/100 s for programs, whatever the kernel's own clock (USER_HZ). */
+const ticksPerSecond = 100;
+const bytesPerKiB = 1024;
+
+/** What the servers have used since they started, and what they hold. */
+export interface Reading {
+  brokerCpuSeconds: number;
+  redisCpuSeconds: number;
+  brokerBytes: number;
+  /** The most the brokers have held since the reading before. */
+  brokerPeakBytes: number;
+  redisBytes: number;
+  /** Commands by name, those inside scripts too, without the meter's own. */
+  redisCommands: Record<string, number>;
+}
+
+/** Reads the kernel's accounting and Redis's own, and begins a new peak. */
+export async function readServers(servers: Servers): Promise<Reading> {
+  const brokers = await Promise.all(servers.brokers.map(readProcess));
+  const redis = servers.redis === null ? null : await readProcess(servers.redis.process);
+  return {
+    brokerCpuSeconds: sum(brokers.map(({ cpuSeconds }) => cpuSeconds)),
+    redisCpuSeconds: redis?.cpuSeconds ?? 0,
+    brokerBytes: sum(brokers.map(({ bytes }) => bytes)),
+    brokerPeakBytes: sum(brokers.map(({ peakBytes }) => peakBytes)),
+    redisBytes: redis?.bytes ?? 0,
+    redisCommands: servers.redis === null ? {} : await readCommands(servers.redis.port),
+  };
+}
+
+/** How often each command was called between two readings; those that were not are left out. */
+export function commandsBetween(before: Reading, after: Reading): Record<string, number> {
+  const calls = Object.entries(after.redisCommands).map(([name, count]) => [name, count - (before.redisCommands[name] ?? 0)] as const);
+  return Object.fromEntries(calls.filter(([, count]) => count > 0));
+}
+
+interface ProcessReading {
+  cpuSeconds: number;
+  bytes: number;
+  peakBytes: number;
+}
+
+async function readProcess({ pid }: ServerProcess): Promise<ProcessReading> {
+  const [stat, status] = await Promise.all([readFile(`/proc/${pid}/stat`, 'utf8'), readFile(`/proc/${pid}/status`, 'utf8')]);
+  // Begins VmHWM anew (proc(5), clear_refs).
+  await writeFile(`/proc/${pid}/clear_refs`, '5');
+  return {
+    cpuSeconds: cpuTicks(stat) / ticksPerSecond,
+    bytes: statusKiB(status, 'VmRSS') * bytesPerKiB,
+    peakBytes: statusKiB(status, 'VmHWM') * bytesPerKiB,
+  };
+}
+
+/** utime + stime of a /proc/PID/stat: of all threads, also of those that ended. */
+export function cpuTicks(stat: string): number {
+  // The second field is the program's name in parentheses, which may hold spaces and parentheses itself.
+  const fromThird = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return Number(fromThird[11]) + Number(fromThird[12]);
+}
+
+function statusKiB(status: string, field: string): number {
+  return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]);
+}
+
+async function readCommands(port: number): Promise<Record<string, number>> {
+  const socket = connect({ host, port });
+  socket.end('INFO commandstats\r\nQUIT\r\n');
+  let text = '';
+  socket.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+  await once(socket, 'close');
+  const own = ['info', 'quit'];
+  const calls = [...text.matchAll(/^cmdstat_(\S+?):calls=(\d+)/gm)].map(([, name, count]) => [name!, Number(count)] as const);
+  return Object.fromEntries(calls.filter(([name]) => !own.includes(name)));
+}
+
+function sum(numbers: number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}

@@ -1,0 +1,42 @@
+// `npm run bench`: makes sure of the npm packages, the peers and the build, then hands over to bench/run.ts.
+import { spawn } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from './build.mjs';
+import { ensureCommands, ensureNpm, say } from './install.mjs';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const args = process.argv.slice(2);
+const peers = /--peers[= ](\S+)/.exec(args.join(' '))?.[1];
+const isMeasuring = !args.includes('--report') && !args.includes('--help');
+const isAboutUs = peers === undefined || peers.includes('swarmq');
+
+try {
+  ensureNpm();
+  if (isMeasuring) prepare();
+  await bench();
+} catch (error) {
+  console.error(error.message);
+  process.exitCode = 1;
+}
+
+function prepare() {
+  try {
+    ensureCommands('redis-server', 'mosquitto');
+  } catch (error) {
+    // the peers that need them are left out
+    say(error.message);
+  }
+  if (isAboutUs) build();
+}
+
+async function bench() {
+  const child = spawn(process.execPath, ['--import', 'tsx', 'bench/run.ts', ...args], { cwd: root, stdio: 'inherit' });
+  // A Ctrl-C reaches both of us: the child ends its servers, and we end with the child.
+  process.on('SIGINT', () => {});
+  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  process.exitCode = await new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code) => resolve(code ?? 1));
+  });
+}
