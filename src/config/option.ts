@@ -21,7 +21,7 @@ export interface Option<V> {
 
 /** What an option accepts. */
 export type ValueKind =
-  | { readonly type: 'text'; readonly check?: Check; readonly empty?: true }
+  | { readonly type: 'text'; readonly check?: Check }
   | { readonly type: 'integer'; readonly min: number; readonly max: number }
   | { readonly type: 'boolean' }
   | { readonly type: 'choice'; readonly of: readonly string[] }

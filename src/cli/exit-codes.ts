@@ -1,0 +1,39 @@
+import { constants } from 'node:os';
+import { BrokerError } from '../base/errors.ts';
+
+/** What the process says when it ends. Scripts and supervisors rely on these numbers. */
+export const exitCodes = {
+  fine: 0,
+  fault: 1,
+  usage: 2,
+  configuration: 3,
+  cannotListen: 4,
+  storeUnreachable: 5,
+} as const;
+
+export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
+
+export const exitCodesHelp = `
+Exit codes:
+  0  done, or stopped by a signal after everything was closed in order
+  1  fault: the log says which
+  2  usage: unknown command or option
+  3  configuration: the faults are listed, nothing was started
+  4  cannot listen: an address is in use, or not of this machine
+  5  the store could not be reached at the start
+  128 + n  ended at once by a second signal n`;
+
+/** The exit code that tells what kind of error this is. */
+export function exitCodeOf(error: unknown): ExitCode {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if ('syscall' in cause && cause.syscall === 'listen') return exitCodes.cannotListen;
+  }
+  if (!(error instanceof BrokerError)) return exitCodes.fault;
+  if (error.code === 'config-invalid') return exitCodes.configuration;
+  return error.code === 'store-unavailable' ? exitCodes.storeUnreachable : exitCodes.fault;
+}
+
+/** The exit code of a process that a signal ended. */
+export function exitCodeOfSignal(signal: NodeJS.Signals): number {
+  return 128 + constants.signals[signal];
+}

@@ -1,0 +1,90 @@
+import { isLoopback } from './listener.ts';
+import type { Refuse } from './option.ts';
+import type { Config } from './schema.ts';
+
+/** What must hold between options that are each fine by themselves. Looked at only when all of `paths` could be read. */
+interface Relation {
+  readonly paths: readonly string[];
+  readonly check: (config: Config, refuse: Refuse) => void;
+}
+
+const relations: readonly Relation[] = [
+  {
+    paths: ['listeners'],
+    check({ listeners }, refuse) {
+      if (listeners.length === 0) refuse('listeners', [], 'lets nobody connect: give at least one listener');
+      const seen = new Set<string>();
+      listeners.forEach(({ url, host, port }, i) => {
+        const place = `${host}:${port}`;
+        if (port !== 0 && seen.has(place)) refuse(`listeners[${i}].url`, url, 'is listened on by an earlier entry already: remove one of them');
+        seen.add(place);
+      });
+    },
+  },
+  {
+    paths: ['listeners', 'allowAnonymous'],
+    check({ listeners, allowAnonymous }, refuse) {
+      if (allowAnonymous) return;
+      listeners.forEach(({ url, host }, i) => {
+        if (isLoopback(host)) return;
+        refuse(`listeners[${i}].url`, url, 'can be reached from other machines while no authentication is configured: '
+          + 'listen on 127.0.0.1, or set allowAnonymous (--allow-anonymous) when everyone may read and write every topic');
+      });
+    },
+  },
+  {
+    paths: ['redis.url', 'redis.password'],
+    check({ redis }, refuse) {
+      if (redis.password === null) return;
+      if (redis.url === null) refuse('redis.password', redis.password, 'is given without redis.url: give that too (--redis), or remove it');
+      else if (new URL(redis.url).password !== '') refuse('redis.password', redis.password, 'is given twice: remove it here or from redis.url');
+    },
+  },
+  {
+    paths: ['bridge.rules'],
+    check({ bridge }, refuse) {
+      const seen = new Set<string>();
+      bridge.rules.forEach(({ name }, i) => {
+        if (seen.has(name)) refuse(`bridge.rules[${i}].name`, name, 'is the name of an earlier rule already: choose another');
+        seen.add(name);
+      });
+    },
+  },
+  {
+    paths: ['bridge.rules', 'kafka.brokers'],
+    check({ bridge, kafka }, refuse) {
+      if (bridge.rules.length > 0 && kafka.brokers.length === 0) {
+        refuse('kafka.brokers', [], 'is empty, but bridge.rules need Kafka: give its brokers (--kafka host:port), or remove the rules');
+      }
+    },
+  },
+  {
+    paths: ['bridge.rules', 'redis.url'],
+    check({ bridge, redis }, refuse) {
+      if (bridge.rules.length > 0 && redis.url === null) {
+        refuse('redis.url', null, 'is not given, but bridge.rules keep their outbox in Redis: give it (--redis redis://host:6379), or remove the rules');
+      }
+    },
+  },
+  {
+    paths: ['cluster.leaseMs', 'cluster.renewMs'],
+    check({ cluster }, refuse) {
+      if (cluster.renewMs * 2 <= cluster.leaseMs) return;
+      refuse('cluster.renewMs', cluster.renewMs, `leaves no second try within cluster.leaseMs: give at most ${Math.floor(cluster.leaseMs / 2)}`);
+    },
+  },
+  {
+    paths: ['session.maxExpirySeconds', 'session.defaultExpirySeconds'],
+    check({ session }, refuse) {
+      if (session.defaultExpirySeconds <= session.maxExpirySeconds) return;
+      refuse('session.defaultExpirySeconds', session.defaultExpirySeconds, `is more than session.maxExpirySeconds: give at most ${session.maxExpirySeconds}`);
+    },
+  },
+];
+
+/** Refuses what does not fit together. `isReadable` tells whether the option at a path has a value of its own. */
+export function checkRelations(config: Config, isReadable: (path: string) => boolean, refuse: Refuse): void {
+  for (const { paths, check } of relations) {
+    if (paths.every(isReadable)) check(config, refuse);
+  }
+}
