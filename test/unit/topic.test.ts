@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { hasWildcard, isTopicFilter, isTopicName, matches, parseShared } from '../../src/base/topic.ts';
+import { randomFrom } from '../support/codec.ts';
+
+/** The rule of matching as the standard tells it, level by level. [MQTT 5, 4.7] */
+function matchesByLevels(filter: string[], topic: string[]): boolean {
+  const [want, ...wanted] = filter;
+  const [have, ...had] = topic;
+  if (want === '#') return true;
+  if (want === undefined || have === undefined) return want === have;
+  return (want === '+' || want === have) && matchesByLevels(wanted, had);
+}
+
+describe('topic', () => {
+  it('a name is not empty and has no wildcard', () => {
+    for (const name of ['a', '/', '//', 'a/b c/d', '$SYS', 'é']) assert.equal(isTopicName(name), true, name);
+    for (const name of ['', '#', 'a/#', '+', 'a+', 'a/+/b']) assert.equal(isTopicName(name), false, name);
+  });
+
+  it('a filter has wildcards only as whole levels, and # only last', () => {
+    for (const filter of ['a', '/', '#', '+', '+/+', '/+', '+/', 'a/#', '+/a/#', '/#', '$share/g/#']) {
+      assert.equal(isTopicFilter(filter), true, filter);
+    }
+    for (const filter of ['', 'a#', 'a+', '+a', '#/a', 'a/#/b', '##', '++', 'a/b#', 'a/+b', '#/']) {
+      assert.equal(isTopicFilter(filter), false, filter);
+    }
+  });
+
+  it('a wildcard is noticed anywhere', () => {
+    assert.equal(hasWildcard('a/+'), true);
+    assert.equal(hasWildcard('#'), true);
+    assert.equal(hasWildcard('a/b'), false);
+  });
+
+  it('a shared filter is taken apart', () => {
+    assert.deepEqual(parseShared('$share/g/a/+/#'), { group: 'g', filter: 'a/+/#' });
+    assert.deepEqual(parseShared('$share/g//'), { group: 'g', filter: '/' });
+    for (const filter of ['$share', '$shared/g/a', 'a/$share/g/b', '$SHARE/g/a']) assert.equal(parseShared(filter), null, filter);
+    for (const filter of ['$share/', '$share//a', '$share/g', '$share/g/', '$share/+/a', '$share/g#/a']) {
+      assert.equal(parseShared(filter), 'invalid', filter);
+    }
+  });
+
+  const cases: [filter: string, topic: string, matched: boolean][] = [
+    ['sport/tennis/player1/#', 'sport/tennis/player1', true],
+    ['sport/tennis/player1/#', 'sport/tennis/player1/score/wimbledon', true],
+    ['sport/#', 'sport', true],
+    ['sport/#', 'sports', false],
+    ['#', 'sport/tennis', true],
+    ['#', '/', true],
+    ['sport/tennis/+', 'sport/tennis/player1', true],
+    ['sport/tennis/+', 'sport/tennis/player1/ranking', false],
+    ['sport/+', 'sport', false],
+    ['sport/+', 'sport/', true],
+    ['+/+', '/finance', true],
+    ['/+', '/finance', true],
+    ['+', '/finance', false],
+    ['+/#', 'a', true],
+    ['+/#', 'a/b', true],
+    ['+/b/#', 'a', false],
+    ['a/+/#', 'a', false],
+    ['a', 'a', true],
+    ['a', 'A', false],
+    ['a', 'a/', false],
+    ['a/', 'a', false],
+    ['a/', 'a/', true],
+    ['/a', 'a', false],
+    ['#', '$SYS/x', false],
+    ['+/x', '$SYS/x', false],
+    ['$SYS/#', '$SYS/x', true],
+    ['$SYS/+', '$SYS/x', true],
+    ['$SYS/#', '$SYS', true],
+    ['a/+', 'a/$b', true],
+  ];
+  for (const [filter, topic, matched] of cases) {
+    it(`${filter} ${matched ? 'matches' : 'does not match'} ${topic}`, () => {
+      assert.equal(matches(filter, topic), matched);
+    });
+  }
+
+  it('matching is that of the standard, level by level', () => {
+    const random = randomFrom(5);
+    const levels = (words: string[]) => Array.from({ length: 1 + random(4) }, () => words[random(words.length)] as string);
+    for (let round = 0; round < 20_000; round++) {
+      const topic = levels(['', 'a', 'ab', 'b']);
+      const filter = levels(['', 'a', 'ab', 'b', '+', '+']);
+      if (random(3) === 0) filter.push('#');
+      const text = `${filter.join('/')} ${topic.join('/')}`;
+      if (topic.join('/') === '' || filter.join('/') === '') continue;
+      assert.equal(matches(filter.join('/'), topic.join('/')), matchesByLevels(filter, topic), text);
+    }
+  });
+});
