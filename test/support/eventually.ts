@@ -6,7 +6,7 @@ export interface Deadline {
   /** How long the condition may take, in ms. */
   readonly withinMs?: number;
   /** What is waited for, as the end of the sentence "still no ...". */
-  readonly what: string;
+  readonly what: string | (() => string);
 }
 
 /**
@@ -30,7 +30,7 @@ export async function eventually<Value extends {}>(
     }
     if (performance.now() + pauseMs > deadline) {
       const reason = last instanceof Error ? `: ${last.message}` : '';
-      throw new Error(`still no ${what} after ${withinMs} ms${reason}`, { cause: last });
+      throw new Error(`still no ${typeof what === 'string' ? what : what()} after ${withinMs} ms${reason}`, { cause: last });
     }
     await wait(pauseMs);
     pauseMs = Math.min(pauseMs * 2, 50);

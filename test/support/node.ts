@@ -16,9 +16,9 @@ export interface NodeOptions {
   readonly listen?: string | readonly string[];
   /** Kafka brokers, `host:port,host:port`. */
   readonly kafka?: string;
-  /** Configuration as in the file. */
+  /** What its configuration file holds. */
   readonly config?: Readonly<Record<string, unknown>>;
-  /** Single configuration values by dotted path, laid over `config`. */
+  /** Single options by their path, which win over the file. */
   readonly set?: Readonly<Record<string, string | number | boolean>>;
 }
 
@@ -52,19 +52,6 @@ function parseLog(line: string): LogLine | undefined {
   }
 }
 
-/** `{ 'a.b': 1 }` over `{ a: { c: 2 } }` gives `{ a: { b: 1, c: 2 } }`. */
-function overlay(config: Readonly<Record<string, unknown>>, values: NonNullable<NodeOptions['set']>): Record<string, unknown> {
-  const whole = structuredClone(config) as Record<string, unknown>;
-  for (const [path, value] of Object.entries(values)) {
-    const names = path.split('.');
-    const last = names.pop() ?? path;
-    let place = whole;
-    for (const name of names) place = (place[name] ??= {}) as Record<string, unknown>;
-    place[last] = value;
-  }
-  return whole;
-}
-
 /** A real broker process on loopback. */
 export class TestNode {
   readonly id: string;
@@ -83,11 +70,11 @@ export class TestNode {
     for (const address of listen) args.push('--listen', address);
     if (options.redis !== undefined) args.push('--redis', options.redis);
     if (options.kafka !== undefined) args.push('--kafka', options.kafka);
-    const config = overlay(options.config ?? {}, options.set ?? {});
-    if (Object.keys(config).length > 0) {
+    for (const [path, value] of Object.entries(options.set ?? {})) args.push('--set', `${path}=${value}`);
+    if (options.config !== undefined) {
       const file = join(this.#folder.path, 'swarmq.yaml');
       // JSON is YAML
-      writeFileSync(file, JSON.stringify(config, null, 2));
+      writeFileSync(file, JSON.stringify(options.config, null, 2));
       args.push('--config', file);
     }
     this.#process = new TestProcess(process.execPath, [...launcher(), ...args], { name: `node ${this.id}`, cwd: root, unowned: true });
@@ -129,7 +116,7 @@ export class TestNode {
 
   /** Its log so far. */
   logs(): LogLine[] {
-    return this.#process.lines().flatMap((line) => parseLog(line) ?? []);
+    return this.#process.lines.flatMap((line) => parseLog(line) ?? []);
   }
 
   /** All it printed, log lines and others. */

@@ -27,6 +27,8 @@ export class TestProcess {
   #exit: Exit | null = null;
   #failure: Error | null = null;
   #output = '';
+  readonly #lines: string[] = [];
+  #unfinished = '';
 
   constructor(command: string, args: readonly string[], options: ProcessOptions = {}) {
     this.name = options.name ?? command;
@@ -34,14 +36,14 @@ export class TestProcess {
     this.#child = spawn(command, args, { cwd: options.cwd, env: options.env ?? process.env, stdio: [stdin, 'pipe', 'pipe'] });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => {
-        this.#output += text;
-        this.#tell();
+        this.#take(text);
       });
     }
     this.#child.stdin?.on('error', () => undefined).end(options.input);
     this.exited = new Promise((resolve) => {
       const end = (exit: Exit): void => {
         this.#exit = exit;
+        if (this.#unfinished !== '') this.#take('\n');
         this.#tell();
         resolve(exit);
       };
@@ -80,8 +82,8 @@ export class TestProcess {
   }
 
   /** The complete lines so far. */
-  lines(): string[] {
-    return this.#output.split('\n').slice(0, -1);
+  get lines(): readonly string[] {
+    return this.#lines;
   }
 
   /**
@@ -93,9 +95,8 @@ export class TestProcess {
     let watcher: (() => void) | undefined;
     const found = new Promise<Value>((resolve, reject) => {
       watcher = () => {
-        const lines = this.lines();
-        while (seen < lines.length) {
-          const value = read(lines[seen++] ?? '');
+        while (seen < this.#lines.length) {
+          const value = read(this.#lines[seen++] ?? '');
           if (value !== undefined) {
             resolve(value);
             return;
@@ -159,6 +160,14 @@ export class TestProcess {
   #ending(): string {
     if (this.#failure !== null) return this.#failure.message;
     return this.#exit?.signal != null ? `ended by ${this.#exit.signal}` : `exit code ${this.#exit?.code ?? 'unknown'}`;
+  }
+
+  #take(text: string): void {
+    this.#output += text;
+    const lines = (this.#unfinished + text).split('\n');
+    this.#unfinished = lines.pop() ?? '';
+    this.#lines.push(...lines);
+    this.#tell();
   }
 
   #tell(): void {
