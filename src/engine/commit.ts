@@ -1,0 +1,340 @@
+import type { Batch } from '../base/batch.ts';
+import { BrokerError } from '../base/errors.ts';
+import type { Message } from '../base/message.ts';
+import { encodeRecord } from '../codec/record.ts';
+import type { OutboxRef } from '../store/outboxes.ts';
+import type { Connection } from './connection.ts';
+import type { Engine } from './engine.ts';
+import { deliverHere, type Origin } from './publish.ts';
+import type { Match } from './routes.ts';
+import type { Session, Settlement } from './session.ts';
+import { deliverQueued, readOnce, readPushes, spread, spreadOnce, type OncePush, type Pushes } from './spread.ts';
+
+/** One message on its way through a commit. */
+class Pending {
+  readonly message: Message;
+  readonly origin: Origin;
+  /** what the next commit writes for: at first everyone, on a second round only who was found since */
+  match: Match;
+  /** everyone it was or will be written for */
+  known: Match;
+  record: Buffer | null = null;
+  pushes: Pushes | null = null;
+  once: OncePush | null = null;
+  /** the number that each of `match.queues` gave it, once committed */
+  seqs: readonly number[] | null = null;
+  /**
+   * A QoS 2 message of a persistent session waits for one reading of the route log before it is pushed, because a push that
+   * happens exactly once cannot have a second round.
+   */
+  isWaiting: boolean;
+  hadSubscribers = false;
+
+  constructor(message: Message, match: Match, origin: Origin) {
+    this.message = message;
+    this.match = match;
+    this.known = match;
+    this.origin = origin;
+    this.isWaiting = message.qos === 2 && origin.session !== null && origin.session.isPersistent;
+  }
+}
+
+interface Settling {
+  readonly session: Session;
+  readonly work: Settlement;
+  readonly slots: number[];
+}
+
+/**
+ * Group commit: everything that a turn of the event loop wants written goes to the store in one round trip, and nothing is
+ * acknowledged before its reply. One commit is under way at a time; what comes meanwhile is the next one, so commits grow
+ * with the load by themselves, and order is kept without bookkeeping.
+ *
+ * Each commit ends with a reading of the route log. A subscriber whose SUBACK was out before a message came is therefore
+ * known before the message is acknowledged: if it was not known when the message was matched, the message is written
+ * again for just the ones found since, and acknowledged after that.
+ */
+export class Commit {
+  readonly #engine: Engine;
+  #waiting: Pending[] = [];
+  #waitingBytes = 0;
+  #settling = new Set<Session>();
+  /** frames that tell other nodes what was queued for their sessions, sent with the next commit */
+  #nudges: { to: string; head: Buffer; record: Buffer }[] = [];
+  #isUnderWay = false;
+  #underWay: Pending[] = [];
+  #heldBack: Connection[] = [];
+  #flushed: (() => void)[] = [];
+  #flushedNext: (() => void)[] = [];
+  readonly #outboxes = new Set<OutboxRef>();
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /** Messages that are not committed yet. */
+  get depth(): number {
+    return this.#waiting.length + this.#underWay.length;
+  }
+
+  get isFull(): boolean {
+    const { maxMessages, maxPendingBytes } = this.#engine.config.commit;
+    return this.#waiting.length >= maxMessages || this.#waitingBytes >= maxPendingBytes;
+  }
+
+  add(message: Message, match: Match, origin: Origin): void {
+    const pending = new Pending(message, match, origin);
+    pending.hadSubscribers = match.locals.length + match.queues.length + match.nodes.length + match.listeners.length > 0;
+    this.#waiting.push(pending);
+    this.#waitingBytes += message.payload.length;
+    this.#engine.flushSoon();
+  }
+
+  /** Takes the session's settlement into the next commit. */
+  settle(session: Session): void {
+    this.#settling.add(session);
+    this.#engine.flushSoon();
+  }
+
+  /** Tells another node what was queued for its sessions, with the next commit. */
+  nudge(to: string, head: Buffer, record: Buffer): void {
+    this.#nudges.push({ to, head, record });
+    this.#engine.flushSoon();
+  }
+
+  /** Reads no more from this publisher until commits have caught up. */
+  holdBack(connection: Connection): void {
+    if (connection.isHeldBack) return;
+    connection.holdBack();
+    this.#heldBack.push(connection);
+    this.#engine.count.heldBack.value++;
+  }
+
+  /** Resolves when everything handed in until now is committed. */
+  flushed(): Promise<void> {
+    if (!this.#isUnderWay && this.#waiting.length === 0 && this.#settling.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#flushedNext.push(resolve);
+      this.#engine.flushSoon();
+    });
+  }
+
+  /** Gives up everything that waits: this life of the node is over, and nothing of it may be written any more. */
+  abandon(): void {
+    for (const pending of this.#waiting) pending.origin.done?.(new BrokerError('fenced', 'this node lost its lease: the message was not committed'));
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    this.#settling.clear();
+    this.#nudges = [];
+    this.#tellFlushed();
+  }
+
+  /** Sends the next commit unless one is under way or there is nothing to write. Called once a turn. */
+  run(): void {
+    if (this.#isUnderWay) return;
+    if (this.#waiting.length === 0 && this.#settling.size === 0 && this.#nudges.length === 0) {
+      if (this.#flushedNext.length > 0) this.#tellFlushed();
+      return;
+    }
+    const { cluster, store } = this.#engine;
+    this.#isUnderWay = true;
+    if (!cluster.isCertain) {
+      void cluster.whenCertain().then(() => {
+        this.#isUnderWay = false;
+        this.#engine.flushSoon();
+      });
+      return;
+    }
+    const pendings = (this.#underWay = this.#waiting);
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    this.#flushed.push(...this.#flushedNext);
+    this.#flushedNext = [];
+    const batch = store.begin();
+    for (const nudge of this.#nudges) cluster.inbox.send(batch, nudge.to, nudge.head, nudge.record);
+    this.#nudges = [];
+    for (const pending of pendings) this.#write(batch, pending);
+    const settlings = this.#writeSettlements(batch);
+    cluster.inbox.seal(batch);
+    const lengths: [OutboxRef, number][] = [];
+    for (const outbox of this.#outboxes) lengths.push([outbox, store.outboxes.measure(batch, outbox)]);
+    this.#outboxes.clear();
+    const routesSlot = cluster.routes.read(batch);
+    this.#engine.count.commits.value++;
+    this.#engine.count.committed.value += pendings.length;
+    const { clock } = this.#engine;
+    const began = clock.monotonic();
+    batch.commit((error) => {
+      if (error !== null) {
+        this.#isUnderWay = false;
+        this.#underWay = [];
+        this.#tellFlushed();
+        return;
+      }
+      this.#engine.observeCommit(clock.monotonic() - began);
+      for (const pending of pendings) this.#readReplies(batch, pending);
+      this.#finishSettlements(batch, settlings);
+      for (const [outbox, slot] of lengths) this.#engine.noteOutbox(outbox, store.outboxes.length(batch, slot));
+      if (cluster.routes.follow(batch, routesSlot)) this.#finish(pendings);
+      else void this.#catchUp(pendings);
+    });
+  }
+
+  #write(batch: Batch, pending: Pending): void {
+    if (pending.isWaiting) return;
+    const { message, match, origin } = pending;
+    if (message.retain && match === pending.known) this.#retain(batch, pending);
+    for (const bridge of match.bridges) this.#outboxes.add(bridge.outbox);
+    if (this.#isOnce(pending)) {
+      const { clientId, epoch } = origin.session!;
+      const record = (pending.record ??= encodeRecord(message));
+      pending.once = spreadOnce(this.#engine, batch, message, match, record, { kind: 'incoming', clientId, epoch, packetId: origin.packetId });
+    } else if (match.queues.length > 0 || match.nodes.length > 0 || match.bridges.length > 0) {
+      pending.pushes = spread(this.#engine, batch, message, match, (pending.record ??= encodeRecord(message)));
+    }
+  }
+
+  /** A publisher's session that outlives this node resends QoS 2 elsewhere: its message must not be published again. */
+  #isOnce({ message, origin }: Pending): boolean {
+    return message.qos === 2 && origin.session !== null && origin.session.isPersistent;
+  }
+
+  #retain(batch: Batch, pending: Pending): void {
+    const { message } = pending;
+    const { maxPayloadBytes } = this.#engine.config.retained;
+    if (message.payload.length > maxPayloadBytes) this.#engine.count.dropped.of('retained-too-large').value++;
+    else this.#engine.store.retained.put(batch, message.topic, message.payload.length === 0 ? null : (pending.record ??= encodeRecord(message)));
+  }
+
+  #readReplies(batch: Batch, pending: Pending): void {
+    if (pending.once !== null) {
+      const outcome = readOnce(this.#engine, batch, pending.once);
+      pending.once = null;
+      if (outcome === 'fenced') this.#engine.lost(pending.origin.session!);
+      else if (outcome !== 'seen') pending.seqs = outcome;
+    } else if (pending.pushes !== null) {
+      pending.seqs = readPushes(this.#engine, batch, pending.pushes);
+      pending.pushes = null;
+    }
+  }
+
+  async #catchUp(pendings: Pending[]): Promise<void> {
+    for (;;) {
+      try {
+        await this.#engine.cluster.routes.catchUp();
+        break;
+      } catch (error) {
+        this.#engine.logLimited('store-unavailable', error, 'the route log cannot be read: acknowledgements wait');
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    }
+    this.#finish(pendings);
+  }
+
+  #finish(pendings: Pending[]): void {
+    for (const pending of pendings) {
+      if (pending.seqs !== null) deliverQueued(this.#engine, pending.message, pending.record!, pending.match, pending.seqs);
+      if (!this.#needsAnotherRound(pending)) this.#answer(pending);
+    }
+    this.#underWay = [];
+    this.#isUnderWay = false;
+    this.#tellFlushed();
+    this.#relieve();
+    this.#engine.flushSoon();
+  }
+
+  /** Whether routes have come to light since the match, or the message waited for this look at them. */
+  #needsAnotherRound(pending: Pending): boolean {
+    const { message, known } = pending;
+    const { routes } = this.#engine;
+    if (message.qos === 0 || (!pending.isWaiting && known.version === routes.version)) return false;
+    const now = routes.matchFor(message.topic, message.publisher);
+    if (pending.isWaiting) {
+      pending.isWaiting = false;
+      pending.match = now;
+    } else {
+      if (this.#isOnce(pending)) return false;
+      const queues = now.queues.filter((route) => route.qos > 0 && !known.queues.some((r) => r.clientId === route.clientId && r.qos > 0));
+      const nodes = now.nodes.filter((route) => route.live && !known.nodes.some((n) => n.incarnation === route.incarnation && n.live));
+      if (queues.length === 0 && nodes.length === 0) return false;
+      pending.match = { ...now, locals: [], bridges: [], listeners: [], queues, nodes };
+    }
+    pending.known = now;
+    pending.seqs = null;
+    this.#waiting.push(pending);
+    return true;
+  }
+
+  #answer(pending: Pending): void {
+    const { message, origin } = pending;
+    if (message.qos === 2) deliverHere(this.#engine, message, this.#engine.routes.matchFor(message.topic, message.publisher));
+    const { session } = origin;
+    if (message.qos > 0) this.#engine.hooks.onPublished?.(message, session);
+    origin.done?.(null);
+    if (session === null) return;
+    session.committing--;
+    if (session.isOver) return;
+    const { connection } = session;
+    const reason = pending.hadSubscribers || session.version !== 5 ? 0 : 0x10;
+    if (message.qos === 1) {
+      session.receiving--;
+      connection.sendAck(4, origin.packetId, reason);
+    } else if (message.qos === 2) {
+      session.incoming?.set(origin.packetId, true);
+      connection.sendAck(5, origin.packetId, reason);
+    }
+  }
+
+  #writeSettlements(batch: Batch): Settling[] {
+    if (this.#settling.size === 0) return [];
+    const { queues } = this.#engine.store;
+    const settlings: Settling[] = [];
+    for (const session of this.#settling) {
+      const work = session.settlement;
+      session.settlement = null;
+      if (work === null) continue;
+      const slots: number[] = [];
+      const { queue, epoch } = session;
+      if (work.acknowledged.length > 0) slots.push(queues.acknowledge(batch, queue, epoch, work.acknowledged));
+      if (work.received.length > 0) slots.push(queues.receive(batch, queue, epoch, work.received));
+      if (work.completed.length > 0) slots.push(queues.complete(batch, queue, epoch, work.completed));
+      if (work.forgotten.length > 0) slots.push(queues.forget(batch, queue, epoch, work.forgotten));
+      settlings.push({ session, work, slots });
+    }
+    this.#settling.clear();
+    return settlings;
+  }
+
+  #finishSettlements(batch: Batch, settlings: readonly Settling[]): void {
+    const { queues } = this.#engine.store;
+    for (const { session, work, slots } of settlings) {
+      if (slots.some((slot) => queues.owned(batch, slot) === 'fenced')) {
+        this.#engine.lost(session);
+        continue;
+      }
+      if (session.isOver) continue;
+      for (const seq of work.received) session.connection.sendAck(6, ((seq - 1) % 65_535) + 1, 0);
+      for (const packetId of work.forgotten) {
+        session.receiving--;
+        session.connection.sendAck(7, packetId, 0);
+      }
+    }
+  }
+
+  #relieve(): void {
+    if (this.#heldBack.length === 0 || this.isFull) return;
+    const held = this.#heldBack;
+    this.#heldBack = [];
+    for (const connection of held) connection.letGo();
+  }
+
+  #tellFlushed(): void {
+    const told = this.#flushed;
+    this.#flushed = [];
+    if (!this.#isUnderWay && this.#waiting.length === 0 && this.#settling.size === 0) {
+      told.push(...this.#flushedNext);
+      this.#flushedNext = [];
+    }
+    for (const tell of told) tell();
+  }
+}

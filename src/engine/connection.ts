@@ -1,0 +1,311 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { asBrokerError, BrokerError } from '../base/errors.ts';
+import type { Message, Qos } from '../base/message.ts';
+import { reasons } from '../base/reasons.ts';
+import { FrameReader } from '../codec/frames.ts';
+import { encodeConnack } from '../codec/connect.ts';
+import { encodeDisconnect } from '../codec/disconnect.ts';
+import { PacketType, packetName, type ProtocolVersion } from '../codec/packets.ts';
+import { pingresp, readPingreq } from '../codec/ping.ts';
+import { maxAckBytes, publishHeadBytes, utf8Bytes, writeAck, writePublishHead } from '../codec/publish.ts';
+import { handleConnect } from './handle-connect.ts';
+import { handleAck } from './handle-ack.ts';
+import { handleDisconnect } from './handle-disconnect.ts';
+import { handlePublish } from './handle-publish.ts';
+import { handleSubscribe } from './handle-subscribe.ts';
+import { handleUnsubscribe } from './handle-unsubscribe.ts';
+import type { Engine } from './engine.ts';
+import { copyBelow, Output } from './output.ts';
+import type { Session } from './session.ts';
+import type { SharedPublish } from './shared-publish.ts';
+
+const connectionOf = Symbol('connection');
+type Attached = Duplex & { [connectionOf]?: Connection };
+
+/** How long a closed connection may take to send its last bytes. */
+const lingerMs = 1000;
+
+/**
+ * One client's network connection: bytes in, packets to their handlers, bytes out.
+ *
+ *   new      waits for CONNECT, at most `mqtt.connectTimeoutMs`
+ *   opening  CONNECT is being answered: authentication, claim of the session
+ *   live     CONNACK is out
+ *   closed   no packet is read or written any more; the session is being let go
+ *
+ * Packets are handled one after the other: while a handler waits for something, the stream is paused and later packets stay
+ * unread. So a client cannot have more unanswered work here than one packet, and its order is kept.
+ */
+export class Connection {
+  readonly engine: Engine;
+  readonly stream: Duplex;
+  readonly request: IncomingMessage | undefined;
+  readonly output: Output;
+  readonly reader: FrameReader;
+  state: 'new' | 'opening' | 'live' | 'closed' = 'new';
+  version: ProtocolVersion = 4;
+  session: Session | null = null;
+  /** what the embedding API shows of this connection; made when first asked for */
+  facade: object | null = null;
+  username: string | null = null;
+  keepAliveSeconds = 0;
+  /** the engine's second in which the last bytes came */
+  heardAt: number;
+  /** largest packet that the client takes, 0 = any [MQTT-3.1.2-24] */
+  maximumPacketBytes = 0;
+  wantsProblemInformation = true;
+  topicAliases: Map<number, string> | null = null;
+  /** why it was closed; null for the peer's own doing */
+  closedBy: BrokerError | null = null;
+  isBusy = false;
+  isHeldBack = false;
+  isDirty = false;
+
+  constructor(engine: Engine, stream: Duplex, isPlain: boolean, request?: IncomingMessage) {
+    this.engine = engine;
+    this.stream = stream;
+    this.request = request;
+    this.output = new Output(stream, isPlain);
+    this.reader = new FrameReader(engine.config.mqtt.maxPacketBytes);
+    this.heardAt = engine.second;
+    (stream as Attached)[connectionOf] = this;
+    stream.on('data', onData);
+    stream.on('drain', onDrain);
+    stream.on('error', onError);
+    stream.on('close', onClose);
+    stream.on('end', onEnd);
+  }
+
+  get clientId(): string {
+    return this.session?.clientId ?? '';
+  }
+
+  /** Whether so much waits to be sent that nothing should be added. */
+  get isCongested(): boolean {
+    return this.output.waiting > this.engine.config.socket.highWaterBytes;
+  }
+
+  received(chunk: Buffer): void {
+    this.heardAt = this.engine.second;
+    if (this.state === 'closed') return;
+    this.reader.push(chunk);
+    if (!this.isBusy && !this.isHeldBack) this.#readOn();
+  }
+
+  /** Reads no further packet until `work` is done; its failure closes the connection. */
+  waitFor(work: Promise<unknown>): void {
+    this.isBusy = true;
+    this.stream.pause();
+    work.then(
+      () => {
+        this.isBusy = false;
+        this.#goOn();
+      },
+      (error: unknown) => {
+        this.isBusy = false;
+        this.close(asBrokerError(error));
+      },
+    );
+  }
+
+  /** Back-pressure: stops reading until `letGo`. What was read already is kept. */
+  holdBack(): void {
+    if (this.isHeldBack || this.state === 'closed') return;
+    this.isHeldBack = true;
+    this.stream.pause();
+  }
+
+  letGo(): void {
+    if (!this.isHeldBack) return;
+    this.isHeldBack = false;
+    this.#goOn();
+  }
+
+  send(bytes: Buffer): void {
+    this.output.append(bytes);
+    this.#dirty();
+  }
+
+  /** PUBACK, PUBREC, PUBREL or PUBCOMP. */
+  sendAck(type: 4 | 5 | 6 | 7, packetId: number, reason: number): void {
+    if (this.state === 'closed') return;
+    const buffer = this.output.room(maxAckBytes);
+    this.output.advance(writeAck(buffer, this.output.end, type, packetId, reason, this.version));
+    this.#dirty();
+  }
+
+  /** A PUBLISH to the client. False: it is larger than the client takes, and was not sent [MQTT-3.1.2-25]. */
+  sendPublish(message: Message, qos: Qos, retain: boolean, isRepeat: boolean, packetId: number, ids: Buffer): boolean {
+    const { topic, payload, properties } = message;
+    const expirySeconds = message.expiresAt === 0 ? -1 : Math.max(0, Math.ceil((message.expiresAt - this.engine.clock.now()) / 1000));
+    const topicBytes = utf8Bytes(topic);
+    const headBytes = publishHeadBytes(topicBytes, payload.length, properties.length, qos, this.version, expirySeconds, ids, 0);
+    if (this.maximumPacketBytes !== 0 && headBytes + payload.length > this.maximumPacketBytes) return false;
+    const { output } = this;
+    const isSmall = payload.length < copyBelow;
+    const buffer = output.room(isSmall ? headBytes + payload.length : headBytes);
+    const end = writePublishHead(
+      buffer,
+      output.end,
+      topic,
+      topicBytes,
+      payload.length,
+      properties,
+      qos,
+      retain,
+      isRepeat,
+      packetId,
+      this.version,
+      expirySeconds,
+      ids,
+      0,
+    );
+    if (isSmall) {
+      output.advance(end + payload.copy(buffer, end));
+    } else {
+      output.advance(end);
+      output.append(payload);
+    }
+    this.engine.count.sent.value++;
+    this.#dirty();
+    return true;
+  }
+
+  /** A QoS 0 PUBLISH, dropped and counted when the client does not keep up. */
+  sendLossy(shared: SharedPublish, retain: boolean, ids: Buffer): void {
+    if (this.state !== 'live') return;
+    const { count } = this.engine;
+    if (this.isCongested) {
+      count.dropped.of('slow-client').value++;
+      return;
+    }
+    if (ids.length > 0 || this.maximumPacketBytes !== 0 || !shared.isWorthIt) {
+      if (!this.sendPublish(shared.message, 0, retain, false, 0, ids)) count.dropped.of('packet-too-large').value++;
+      return;
+    }
+    this.output.append(shared.bytes(this.version, retain));
+    count.sent.value++;
+    this.#dirty();
+  }
+
+  /**
+   * Ends the connection. A client of MQTT 5 is told why [MQTT-4.13.1-1]; one of MQTT 3 only in answer to CONNECT.
+   * `error` null: the peer ended it by itself.
+   */
+  close(error: BrokerError | null): void {
+    if (this.state === 'closed') return;
+    const was = this.state;
+    this.state = 'closed';
+    this.closedBy = error;
+    this.reader.release();
+    if (error !== null) this.#sayWhy(error, was);
+    this.output.flush();
+    this.output.release();
+    this.stream.resume();
+    this.stream.end();
+    setTimeout(() => this.stream.destroy(), lingerMs).unref();
+    this.engine.closed(this, error);
+  }
+
+  flush(): void {
+    this.isDirty = false;
+    if (this.state !== 'closed') this.output.flush();
+  }
+
+  #sayWhy(error: BrokerError, was: 'new' | 'opening' | 'live'): void {
+    const reason = reasons[error.code];
+    const text = this.wantsProblemInformation && error.kind === 'refused' ? error.message.slice(0, 200) : undefined;
+    if (was === 'live') {
+      if (this.version === 5) this.output.append(encodeDisconnect(reason.v5, text));
+    } else if (was === 'opening' && (this.version === 5 || reason.v3 !== 0)) {
+      const code = this.version === 5 ? reason.v5 : reason.v3;
+      this.output.append(encodeConnack({ sessionPresent: false, reason: code }, this.version));
+    }
+  }
+
+  #goOn(): void {
+    if (this.state === 'closed' || this.isBusy || this.isHeldBack) return;
+    this.#readOn();
+    if (!this.isBusy && !this.isHeldBack && !this.#isClosed) this.stream.resume();
+  }
+
+  get #isClosed(): boolean {
+    return this.state === 'closed';
+  }
+
+  #readOn(): void {
+    try {
+      while (!this.isBusy && !this.isHeldBack && !this.#isClosed && this.reader.next()) this.#handle();
+    } catch (error) {
+      this.close(asBrokerError(error));
+    }
+  }
+
+  #handle(): void {
+    const { first } = this.reader;
+    const type = first >> 4;
+    if (this.state !== 'live') {
+      if (type !== PacketType.connect) {
+        throw new BrokerError('protocol-error', `${packetName(first)} before CONNECT [MQTT-3.1.0-1]`);
+      }
+      this.state = 'opening';
+      handleConnect(this);
+      return;
+    }
+    switch (type) {
+      case PacketType.publish:
+        handlePublish(this, this.session!);
+        break;
+      case PacketType.puback:
+      case PacketType.pubrec:
+      case PacketType.pubrel:
+      case PacketType.pubcomp:
+        handleAck(this, this.session!);
+        break;
+      case PacketType.subscribe:
+        handleSubscribe(this, this.session!);
+        break;
+      case PacketType.unsubscribe:
+        handleUnsubscribe(this, this.session!);
+        break;
+      case PacketType.pingreq:
+        readPingreq(first, this.reader.start, this.reader.end, this.version);
+        this.send(pingresp);
+        this.engine.hooks.onPing?.(this);
+        break;
+      case PacketType.disconnect:
+        handleDisconnect(this, this.session!);
+        break;
+      default:
+        throw new BrokerError('protocol-error', `${packetName(first)} is not for a client to send now [MQTT-3.1.0-2]`);
+    }
+  }
+
+  #dirty(): void {
+    if (this.isDirty) return;
+    this.isDirty = true;
+    this.engine.flushLater(this);
+  }
+}
+
+function onData(this: Attached, chunk: Buffer): void {
+  this[connectionOf]?.received(chunk);
+}
+
+function onDrain(this: Attached): void {
+  const connection = this[connectionOf];
+  if (connection?.state === 'live') connection.session?.delivery.pump();
+}
+
+function onError(this: Attached): void {
+  this[connectionOf]?.close(null);
+}
+
+function onEnd(this: Attached): void {
+  this[connectionOf]?.close(null);
+}
+
+function onClose(this: Attached): void {
+  this[connectionOf]?.close(null);
+}

@@ -1,0 +1,45 @@
+import type { ErrorCode } from '../base/errors.ts';
+import type { Counter, Metrics } from '../base/metrics.ts';
+
+export type DropReason =
+  | 'slow-client'
+  | 'queue-full'
+  | 'expired'
+  | 'packet-too-large'
+  | 'unreadable'
+  | 'retained-too-large'
+  | 'retained-full'
+  | 'not-authorized'
+  | 'outbox-full'
+  | 'fenced';
+
+/** What the engine counts: plain numbers on the hot path. */
+export interface Counts {
+  readonly received: Counter;
+  readonly sent: Counter;
+  readonly commits: Counter;
+  readonly committed: Counter;
+  readonly heldBack: Counter;
+  readonly connects: Counter;
+  readonly takeovers: Counter;
+  readonly wills: Counter;
+  readonly expiredSessions: Counter;
+  readonly dropped: { of(reason: DropReason): Counter };
+  readonly closed: { of(reason: ErrorCode | 'client'): Counter };
+}
+
+export function makeCounts(metrics: Metrics): Counts {
+  return {
+    received: metrics.counter('swarmq_messages_received_total', 'Messages published to this node, by any door'),
+    sent: metrics.counter('swarmq_messages_sent_total', 'PUBLISH packets sent to clients'),
+    commits: metrics.counter('swarmq_commits_total', 'Commits sent to the store'),
+    committed: metrics.counter('swarmq_committed_messages_total', 'Messages that went through a commit'),
+    heldBack: metrics.counter('swarmq_publishers_held_back_total', 'Times that a publisher was not read because commits were behind'),
+    connects: metrics.counter('swarmq_connects_total', 'Connections that were accepted with a CONNACK'),
+    takeovers: metrics.counter('swarmq_takeovers_total', 'Sessions that were let go to another connection'),
+    wills: metrics.counter('swarmq_wills_total', 'Wills that were published'),
+    expiredSessions: metrics.counter('swarmq_sessions_expired_total', 'Sessions that ended because their expiry had passed'),
+    dropped: metrics.counters('swarmq_messages_dropped_total', 'Messages that a subscriber did not get, by reason', 'reason'),
+    closed: metrics.counters('swarmq_connections_closed_total', 'Connections that ended, by reason', 'reason'),
+  };
+}

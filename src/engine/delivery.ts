@@ -1,0 +1,266 @@
+import { Message, type Qos } from '../base/message.ts';
+import { decodeRecord } from '../codec/record.ts';
+import type { QueueEntry } from '../store/queues.ts';
+import type { Engine } from './engine.ts';
+import type { Session } from './session.ts';
+import { decodeOptions, type SubscriptionOptions } from './subscription.ts';
+
+const maxPacketId = 65_535;
+/** How many messages of a stored queue are held in memory ahead of the window; the rest waits in the store. */
+const readAhead = 512;
+const readAheadBytes = 4 * 1024 * 1024;
+
+interface Ready {
+  readonly seq: number;
+  readonly qos: Qos;
+  readonly retain: boolean;
+  readonly ids: Buffer;
+  readonly message: Message;
+}
+
+/**
+ * The way of a session's QoS 1 and 2 messages: queue -> window -> socket.
+ *
+ * Each message has a sequence number; messages leave strictly by it, and the packet identifier follows from it. The window
+ * holds what was sent and is not finished: never more than Receive Maximum [MQTT-4.9.0-2], and never two with the same
+ * identifier, which bounds it to 65,535 numbers from the oldest to the newest.
+ *
+ * Memory queue (clean sessions): everything waits here, up to the configured limits; over them the oldest is dropped and
+ * counted.
+ *
+ * Stored queue (persistent sessions), two states:
+ *   live     every number below `#expected` has come by; the next message is offered by whoever committed it, and taken from
+ *            memory when its number is `#expected` and there is room
+ *   reading  a number was missing, or there was no room: numbers from `#expected` on are read from the store, page by page,
+ *            whenever there is room; what is offered meanwhile only tells how far there is something to read (`#offered`)
+ * A lost offer is healed by the next one, whose number shows the gap.
+ */
+export class Delivery {
+  readonly #engine: Engine;
+  readonly #session: Session;
+  readonly #windowSize: number;
+  /** packet identifier -> sequence number; 0 once PUBREL is due or out */
+  readonly #window = new Map<number, number>();
+  #ready: Ready[] = [];
+  #readyFrom = 0;
+  #readyBytes = 0;
+  #expected = 1;
+  #offered = 0;
+  #isReading = false;
+  #isReadingNow = false;
+  #repeatUpTo = 0;
+  /** the highest sequence number that went out */
+  sentUpTo = 0;
+
+  constructor(engine: Engine, session: Session, windowSize: number) {
+    this.#engine = engine;
+    this.#session = session;
+    this.#windowSize = windowSize;
+  }
+
+  /** Messages in memory that wait for the window. */
+  get waiting(): number {
+    return this.#ready.length - this.#readyFrom;
+  }
+
+  get inFlight(): number {
+    return this.#window.size;
+  }
+
+  /** Messages sent and not finished, of both QoS. */
+  get isIdle(): boolean {
+    return this.#window.size === 0 && this.waiting === 0;
+  }
+
+  /**
+   * Goes on where an earlier connection stopped: PUBREL for every released identifier, then the queue from its beginning,
+   * marked DUP up to the number that may have been sent before [MQTT-4.4.0-1].
+   */
+  resume(released: readonly number[], repeatUpTo: number): void {
+    for (const packetId of released) {
+      this.#window.set(packetId, 0);
+      this.#session.connection.sendAck(6, packetId, 0);
+    }
+    this.#repeatUpTo = repeatUpTo;
+    this.sentUpTo = Number.isFinite(repeatUpTo) ? repeatUpTo : 0;
+    this.#isReading = true;
+    this.#readOn();
+  }
+
+  /** A message for a session whose queue is here in memory. */
+  enqueue(message: Message, options: SubscriptionOptions, retain: boolean): void {
+    const { maxMessages, maxBytes } = this.#engine.config.queue;
+    while (this.waiting > 0 && (this.waiting >= maxMessages || this.#readyBytes + message.payload.length > maxBytes)) {
+      this.#shift();
+      this.#engine.count.dropped.of('queue-full').value++;
+    }
+    const seq = this.#expected++;
+    this.#push(seq, message, options, retain);
+    this.pump();
+  }
+
+  /** A message that was committed to the stored queue under this number. */
+  offer(seq: number, message: Message, options: SubscriptionOptions, retain: boolean): void {
+    if (seq < this.#expected) return;
+    if (seq > this.#offered) this.#offered = seq;
+    if (!this.#isReading && seq === this.#expected && this.#hasRoom) {
+      this.#expected++;
+      this.#push(seq, message, options, retain);
+      this.pump();
+      return;
+    }
+    this.#isReading = true;
+    this.#readOn();
+  }
+
+  /** Sends as much as window and socket allow. Called when either opened. */
+  pump(): void {
+    const { connection } = this.#session;
+    while (this.#readyFrom < this.#ready.length && this.#window.size < this.#windowSize && !connection.isCongested) {
+      const next = this.#ready[this.#readyFrom]!;
+      const packetId = ((next.seq - 1) % maxPacketId) + 1;
+      if (this.#window.has(packetId)) break;
+      this.#shift();
+      const { message } = next;
+      if (message.expiresAt !== 0 && message.expiresAt <= this.#engine.clock.now()) {
+        this.#drop(next, 'expired');
+      } else if (!connection.sendPublish(message, next.qos, next.retain, next.seq <= this.#repeatUpTo, packetId, next.ids)) {
+        this.#drop(next, 'packet-too-large');
+      } else {
+        this.#window.set(packetId, next.seq);
+        if (next.seq > this.sentUpTo) this.sentUpTo = next.seq;
+      }
+    }
+    if (this.#isReading && this.waiting < readAhead / 2) this.#readOn();
+  }
+
+  /** PUBACK [MQTT 5, 3.4], or a PUBREC that refuses: finished. An unknown identifier is passed over. */
+  acknowledge(packetId: number): void {
+    const seq = this.#window.get(packetId);
+    if (seq === undefined || seq === 0) return;
+    this.#window.delete(packetId);
+    this.#finish(seq);
+    this.pump();
+  }
+
+  /** PUBREC: the message is the client's now; PUBREL follows when that is committed. False: unknown identifier. */
+  receive(packetId: number): boolean {
+    const seq = this.#window.get(packetId);
+    if (seq === undefined) return false;
+    if (seq !== 0) this.#window.set(packetId, 0);
+    if (seq !== 0 && this.#session.isPersistent) {
+      this.#session.settle().received.push(seq);
+      this.#engine.commit.settle(this.#session);
+    } else {
+      this.#session.connection.sendAck(6, packetId, 0);
+    }
+    return true;
+  }
+
+  /** PUBCOMP: finished. */
+  complete(packetId: number): void {
+    if (this.#window.get(packetId) !== 0) return;
+    this.#window.delete(packetId);
+    if (this.#session.isPersistent) {
+      this.#session.settle().completed.push(packetId);
+      this.#engine.commit.settle(this.#session);
+    }
+    this.pump();
+  }
+
+  get #hasRoom(): boolean {
+    return this.waiting < readAhead && this.#readyBytes < readAheadBytes;
+  }
+
+  #push(seq: number, message: Message, options: SubscriptionOptions, retain: boolean): void {
+    const qos = options.qos < message.qos ? options.qos : message.qos;
+    const waits = this.waiting > 0 || this.#window.size >= this.#windowSize;
+    this.#ready.push({ seq, qos, retain, ids: options.ids, message: waits ? ownCopy(message) : message });
+    this.#readyBytes += message.payload.length;
+  }
+
+  #shift(): void {
+    const first = this.#ready[this.#readyFrom]!;
+    this.#readyBytes -= first.message.payload.length;
+    this.#readyFrom++;
+    if (this.#readyFrom === this.#ready.length) {
+      this.#ready = [];
+      this.#readyFrom = 0;
+    } else if (this.#readyFrom >= 1024) {
+      this.#ready = this.#ready.slice(this.#readyFrom);
+      this.#readyFrom = 0;
+    }
+  }
+
+  #drop(next: Ready, reason: 'expired' | 'packet-too-large'): void {
+    this.#engine.count.dropped.of(reason).value++;
+    this.#finish(next.seq);
+  }
+
+  #finish(seq: number): void {
+    if (!this.#session.isPersistent) return;
+    this.#session.settle().acknowledged.push(seq);
+    this.#engine.commit.settle(this.#session);
+  }
+
+  #readOn(): void {
+    if (this.#isReadingNow || !this.#isReading || !this.#hasRoom || this.#session.isOver) return;
+    this.#isReadingNow = true;
+    const count = readAhead - this.waiting;
+    const offered = this.#offered;
+    this.#engine.store.queues.read(this.#session.queue, this.#expected, count).then(
+      (entries) => {
+        this.#isReadingNow = false;
+        this.#take(entries, entries.length < count, offered);
+      },
+      () => {
+        // the store is away: look again when it may be back
+        setTimeout(() => {
+          this.#isReadingNow = false;
+          this.#readOn();
+        }, 100).unref();
+      },
+    );
+  }
+
+  #take(entries: readonly QueueEntry[], isEnd: boolean, offered: number): void {
+    if (this.#session.isOver) return;
+    for (const entry of entries) {
+      if (entry.seq < this.#expected) continue;
+      this.#expected = entry.seq + 1;
+      try {
+        const options = decodeOptions(entry.head);
+        const message = decodeRecord(entry.record);
+        this.#push(entry.seq, message, options, options.retainAsPublished && message.retain);
+      } catch (error) {
+        this.#engine.count.dropped.of('unreadable').value++;
+        this.#engine.logLimited('unreadable', error, 'a queued message that cannot be read was passed over');
+        this.#finish(entry.seq);
+      }
+    }
+    if (isEnd && this.#offered < this.#expected) this.#isReading = false;
+    else if (isEnd && offered >= this.#expected) {
+      // what had been offered before the read is gone (dropped over the limit): go on behind it
+      this.#expected = offered + 1;
+      this.#isReading = this.#offered > offered;
+    }
+    this.pump();
+    this.#engine.flushSoon();
+  }
+}
+
+/** The message with a payload of its own when it is a small part of a large received chunk, which it would keep alive. */
+export function ownCopy(message: Message): Message {
+  const { payload, properties } = message;
+  if (payload.buffer.byteLength <= 2 * payload.length + 1024) return message;
+  return new Message(
+    message.topic,
+    Buffer.from(payload),
+    message.qos,
+    message.retain,
+    Buffer.from(properties),
+    message.expiresAt,
+    message.publishedAt,
+    message.publisher,
+  );
+}

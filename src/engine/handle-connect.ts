@@ -1,0 +1,208 @@
+import { randomUUID } from 'node:crypto';
+import type { RouteChange } from '../../cluster/cluster.ts';
+import { BrokerError } from '../base/errors.ts';
+import { Message } from '../base/message.ts';
+import { connectVersion, encodeConnack, readConnect, type Connect, type ConnackProperties, type Will } from '../codec/connect.ts';
+import { encodeRecord } from '../codec/record.ts';
+import { utf8Bytes } from '../codec/text.ts';
+import type { OpenedSession } from '../store/sessions.ts';
+import type { Connection } from './connection.ts';
+import { Delivery } from './delivery.ts';
+import type { Engine } from './engine.ts';
+import { levels } from './handle-publish.ts';
+import { sessionRoute } from './routes.ts';
+import { Session, type WillOrder } from './session.ts';
+import { decodeOptions, encodeOptions, type SubscriptionOptions } from './subscription.ts';
+import { attach } from './handle-subscribe.ts';
+import { publishRecord } from './wills.ts';
+
+const maxPacketBytes = 268_435_460;
+
+/** CONNECT [MQTT 5, 3.1]: who is it, may it, and then the session, wherever it was served until now. */
+export function handleConnect(connection: Connection): void {
+  const { reader } = connection;
+  connection.version = connectVersion(reader.buffer, reader.start, reader.end) || 4;
+  const connect = readConnect(reader.buffer, reader.first, reader.start, reader.end);
+  connection.version = connect.version;
+  reader.shortestLength = connect.version === 5;
+  connection.wantsProblemInformation = connect.requestProblemInformation;
+  connection.maximumPacketBytes = connect.maximumPacketBytes >= maxPacketBytes ? 0 : connect.maximumPacketBytes;
+  connection.waitFor(open(connection, connect));
+}
+
+async function open(connection: Connection, connect: Connect): Promise<void> {
+  const { engine } = connection;
+  const { hooks, config } = engine;
+  checkAdmission(engine, connect);
+  const isAssigned = connect.clientId === '';
+  if (isAssigned) connect.clientId = `auto-${randomUUID()}`;
+  connection.username = connect.username;
+  if (hooks.preConnect !== null) await hooks.preConnect(connection, connect);
+  if (hooks.authenticate !== null) await hooks.authenticate(connection, connect);
+  const asked = connect.version === 5 ? connect.sessionExpirySeconds : connect.cleanStart ? 0 : config.session.defaultExpirySeconds;
+  const expirySeconds = Math.min(asked, config.session.maxExpirySeconds);
+  connection.keepAliveSeconds = keepAliveOf(engine, connect);
+  await engine.inTurn(connect.clientId, () => claim(connection, connect, expirySeconds, isAssigned));
+}
+
+function checkAdmission(engine: Engine, connect: Connect): void {
+  const { mqtt } = engine.config;
+  if (engine.isDraining) throw new BrokerError('node-draining', 'this node is leaving: connect again to reach another one');
+  if (engine.connections.size > mqtt.maxConnections) {
+    throw new BrokerError('quota-exceeded', `this node serves its maximum of ${mqtt.maxConnections} connections`);
+  }
+  if (utf8Bytes(connect.clientId) > mqtt.maxClientIdBytes) {
+    throw new BrokerError('client-id-invalid', `CONNECT: the client identifier is longer than ${mqtt.maxClientIdBytes} bytes`);
+  }
+  if (connect.authenticationMethod !== null) {
+    throw new BrokerError('bad-authentication-method', 'CONNECT: this server offers no enhanced authentication [MQTT-4.12.0-1]');
+  }
+  if (connect.will !== null && levels(connect.will.topic) > mqtt.maxTopicLevels) {
+    throw new BrokerError('topic-name-invalid', `CONNECT: the will topic has more than ${mqtt.maxTopicLevels} levels`);
+  }
+  if (connect.will?.topic.startsWith('$SYS/')) {
+    throw new BrokerError('not-authorized', "CONNECT: $SYS/ is the broker's own, a will cannot go there");
+  }
+}
+
+function keepAliveOf(engine: Engine, connect: Connect): number {
+  const most = engine.config.mqtt.maxKeepAliveSeconds;
+  if (connect.version !== 5) return connect.keepAliveSeconds;
+  return connect.keepAliveSeconds === 0 ? most : Math.min(connect.keepAliveSeconds, most);
+}
+
+/**
+ * Makes this node the session's owner, waits until the former one has let go, and begins to serve. From here on the work is
+ * carried through even when the client has gone meanwhile: a claimed session must be let go in order.
+ */
+async function claim(connection: Connection, connect: Connect, expirySeconds: number, isAssigned: boolean): Promise<void> {
+  const { engine } = connection;
+  const { clientId } = connect;
+  if (isGone(connection)) return;
+  const standing = engine.sessions.get(clientId);
+  if (standing !== undefined) {
+    engine.count.takeovers.value++;
+    standing.connection.close(takenOver());
+    await standing.left;
+  }
+  const { sessions } = engine.store;
+  const will = willOf(engine, connect);
+  await engine.patiently(() => engine.cluster.serve(clientId));
+  const { epoch, former } = await engine.patiently(() => sessions.claim({ clientId, owner: engine.cluster.incarnation }));
+  if (former !== null) await engine.patiently(() => engine.cluster.handover.takeFrom(former, clientId, epoch));
+  const opened = await engine.patiently(() =>
+    sessions.open({
+      clientId,
+      epoch,
+      cleanStart: connect.cleanStart,
+      protocol: connect.version,
+      expirySeconds,
+      will: will?.record ?? null,
+      willDelaySeconds: will?.delaySeconds ?? 0,
+    }),
+  );
+  if (opened === 'fenced') {
+    // a still later connection has claimed it: it waits for our word
+    await engine.patiently(() => sessions.release(clientId, epoch, -1, expirySeconds, 'keep'));
+    engine.cluster.unserve(clientId);
+    throw takenOver();
+  }
+  const isPersistent = expirySeconds > 0 || opened.present;
+  const session = new Session(connection, clientId, epoch, connect.version, isPersistent, engine.store.queues.ref(clientId), expirySeconds, will);
+  session.delivery = new Delivery(engine, session, windowOf(engine, connect));
+  for (const packetId of opened.incoming) (session.incoming ??= new Map()).set(packetId, true);
+  session.receiving = opened.incoming.length;
+  connection.session = session;
+  engine.sessions.set(clientId, session);
+  await tidyAfter(engine, clientId, opened);
+  await restore(engine, session, opened);
+  if (isGone(connection)) {
+    engine.closed(connection, connection.closedBy);
+    await session.left;
+    return;
+  }
+  begin(connection, connect, session, opened, isAssigned);
+}
+
+/** CONNACK, and then what waited. */
+function begin(connection: Connection, connect: Connect, session: Session, opened: OpenedSession, isAssigned: boolean): void {
+  const { engine } = connection;
+  connection.state = 'live';
+  const properties = connect.version === 5 ? connackProperties(engine, connection, connect, session, isAssigned) : undefined;
+  connection.send(encodeConnack({ sessionPresent: opened.present, reason: 0, ...(properties ? { properties } : {}) }, connect.version));
+  engine.count.connects.value++;
+  engine.keepAlive.watch(connection);
+  if (opened.present) {
+    // a former owner that died took its knowledge of what was sent along: a whole window may have been
+    const repeatUpTo = opened.releasedInOrder ? opened.sentUpTo : Number.POSITIVE_INFINITY;
+    session.delivery.resume(opened.released, repeatUpTo);
+  }
+  engine.hooks.onConnected?.(connection, opened.present);
+}
+
+/** An earlier session that clean start ended: its routes go, and a will that still waited is due now [MQTT-3.1.3-9]. */
+async function tidyAfter(engine: Engine, clientId: string, opened: OpenedSession): Promise<void> {
+  const { ended } = opened;
+  if (ended === null) return;
+  const removals = ended.subscriptions.map(({ filter }) => sessionRoute(filter, clientId, null));
+  if (removals.length > 0) await engine.patiently(() => engine.cluster.routes.change(removals));
+  for (const removal of removals) engine.routes.change(removal);
+  if (ended.will !== null) await publishRecord(engine, ended.will);
+}
+
+async function restore(engine: Engine, session: Session, opened: OpenedSession): Promise<void> {
+  const missing: RouteChange[] = [];
+  for (const { filter, options } of opened.subscriptions) {
+    let decoded: SubscriptionOptions;
+    try {
+      decoded = decodeOptions(options);
+    } catch (error) {
+      engine.logLimited('store-corrupt', error, 'a stored subscription cannot be read', { client: session.clientId });
+      continue;
+    }
+    attach(engine, session, filter, decoded);
+    if (!engine.routes.hasQueue(filter, session.clientId, decoded)) missing.push(sessionRoute(filter, session.clientId, encodeOptions(decoded)));
+  }
+  if (missing.length > 0) {
+    await engine.patiently(() => engine.cluster.routes.change(missing));
+    for (const change of missing) engine.routes.change(change);
+  }
+  await engine.patiently(() => engine.interest.settled());
+}
+
+function connackProperties(engine: Engine, connection: Connection, connect: Connect, session: Session, isAssigned: boolean): ConnackProperties {
+  const { mqtt } = engine.config;
+  return {
+    ...(session.expirySeconds !== connect.sessionExpirySeconds ? { sessionExpirySeconds: session.expirySeconds } : {}),
+    receiveMaximum: mqtt.receiveMaximum,
+    maximumPacketBytes: mqtt.maxPacketBytes,
+    topicAliasMaximum: mqtt.topicAliasMaximum,
+    sharedAvailable: false,
+    ...(isAssigned ? { assignedClientId: session.clientId } : {}),
+    ...(connection.keepAliveSeconds !== connect.keepAliveSeconds ? { serverKeepAliveSeconds: connection.keepAliveSeconds } : {}),
+  };
+}
+
+function windowOf(engine: Engine, connect: Connect): number {
+  return connect.version === 5 ? connect.receiveMaximum : engine.config.mqtt.maxInflight;
+}
+
+function willOf(engine: Engine, connect: Connect): WillOrder | null {
+  const { will } = connect;
+  return will === null ? null : { record: encodeRecord(willMessage(engine, will, connect.clientId)), delaySeconds: will.delaySeconds };
+}
+
+/** The will as a message. Its expiry counts from its publication, so until then the record holds the lifetime [MQTT 5, 3.1.3.2.4]. */
+function willMessage(engine: Engine, will: Will, clientId: string): Message {
+  const lifetimeMs = will.expirySeconds < 0 ? 0 : Math.max(1, will.expirySeconds * 1000);
+  return new Message(will.topic, will.payload, will.qos, will.retain, will.properties, lifetimeMs, engine.clock.now(), clientId);
+}
+
+function takenOver(): BrokerError {
+  return new BrokerError('taken-over', 'another connection with the same client identifier took the session over');
+}
+
+function isGone(connection: Connection): boolean {
+  return connection.state === 'closed';
+}
+

@@ -1,0 +1,117 @@
+import { asBrokerError } from '../base/errors.ts';
+import { isTopicFilter, parseShared } from '../base/topic.ts';
+import { reasons } from '../base/reasons.ts';
+import { encodeSuback, encodeSubscriptionId, readSubscribe, type Subscribe, type SubscribeRequest } from '../codec/subscribe.ts';
+import type { Connection } from './connection.ts';
+import type { Engine } from './engine.ts';
+import { levels } from './handle-publish.ts';
+import { sendRetained } from './retained.ts';
+import { sessionRoute } from './routes.ts';
+import type { Session } from './session.ts';
+import { encodeOptions, type SubscriptionOptions } from './subscription.ts';
+
+interface Granted {
+  readonly filter: string;
+  readonly options: SubscriptionOptions;
+  readonly wantsRetained: boolean;
+}
+
+/** SUBSCRIBE from a client [MQTT 5, 3.8]. SUBACK goes out when every node can know of it. */
+export function handleSubscribe(connection: Connection, session: Session): void {
+  const { reader } = connection;
+  const packet = readSubscribe(reader.buffer, reader.first, reader.start, reader.end, connection.version);
+  connection.waitFor(
+    subscribe(connection, session, packet).then((codes) => {
+      if (connection.state === 'live') connection.send(encodeSuback(packet.packetId, codes, connection.version));
+    }),
+  );
+}
+
+/**
+ * Subscribes the session; gives a reason code for each request. Once it resolves, a message published on any node after
+ * that reaches the session. Retained messages follow by themselves.
+ */
+export async function subscribe(connection: Connection, session: Session, packet: Subscribe): Promise<number[]> {
+  const { engine } = connection;
+  const codes: number[] = [];
+  const granted = new Map<string, Granted>();
+  const requested: SubscribeRequest[] = [];
+  for (const request of packet.requests) {
+    const refusal = check(engine, session, request, granted);
+    const allowed = refusal === 0 ? await authorize(connection, request) : refusal;
+    if (typeof allowed === 'number') {
+      codes.push(connection.version === 5 ? allowed : 0x80);
+      continue;
+    }
+    const { filter, qos, noLocal, retainAsPublished, retainHandling } = allowed;
+    const wantsRetained = retainHandling === 0 || (retainHandling === 1 && !session.subscriptions.has(filter));
+    const ids = encodeSubscriptionId(packet.subscriptionId);
+    granted.set(filter, { filter, options: { qos, noLocal, retainAsPublished, ids }, wantsRetained });
+    requested.push(allowed);
+    codes.push(qos);
+  }
+  const all = [...granted.values()];
+  if (all.length > 0) await keep(engine, session, all);
+  for (const { filter, options, wantsRetained } of all) if (wantsRetained) sendRetained(engine, session, filter, options);
+  engine.hooks.onSubscribed?.(connection, requested);
+  return codes;
+}
+
+async function keep(engine: Engine, session: Session, granted: readonly Granted[]): Promise<void> {
+  const { clientId, epoch } = session;
+  if (session.isPersistent) {
+    const stored = granted.map(({ filter, options }) => ({ filter, options: encodeOptions(options) }));
+    const owned = await engine.patiently(() => engine.store.sessions.subscribe(clientId, epoch, stored));
+    if (owned === 'fenced') {
+      engine.lost(session);
+      return;
+    }
+    const changes = stored.map(({ filter, options }) => sessionRoute(filter, clientId, options));
+    await engine.patiently(() => engine.cluster.routes.change(changes));
+    for (const change of changes) engine.routes.change(change);
+  }
+  if (session.isOver) return;
+  for (const { filter, options } of granted) attach(engine, session, filter, options);
+  await engine.patiently(() => engine.interest.settled());
+}
+
+/** 0, or the reason code of the refusal. */
+function check(engine: Engine, session: Session, { filter }: SubscribeRequest, granted: ReadonlyMap<string, Granted>): number {
+  const { mqtt } = engine.config;
+  if (parseShared(filter) !== null) return reasons['shared-not-supported'].v5;
+  if (!isTopicFilter(filter) || levels(filter) > mqtt.maxTopicLevels) return reasons['topic-filter-invalid'].v5;
+  const isNew = !session.subscriptions.has(filter) && !granted.has(filter);
+  if (isNew && session.subscriptions.size + granted.size >= mqtt.maxSubscriptionsPerClient) return reasons['quota-exceeded'].v5;
+  return 0;
+}
+
+async function authorize(connection: Connection, request: SubscribeRequest): Promise<SubscribeRequest | number> {
+  const { hooks } = connection.engine;
+  if (hooks.authorizeSubscribe === null) return request;
+  try {
+    return (await hooks.authorizeSubscribe(connection, request)) ?? reasons['not-authorized'].v5;
+  } catch (error) {
+    return reasons[asBrokerError(error).code === 'internal' ? 'not-authorized' : asBrokerError(error).code].v5;
+  }
+}
+
+/** Makes a subscription of a connected session known in this process. */
+export function attach(engine: Engine, session: Session, filter: string, options: SubscriptionOptions): void {
+  const before = session.subscriptions.get(filter);
+  session.subscriptions.set(filter, options);
+  engine.routes.addLocal(filter, session, options);
+  engine.interest.add(filter, interestOf(session, options));
+  if (before !== undefined) engine.interest.remove(filter, interestOf(session, before));
+}
+
+/** The session is not connected here any more. */
+export function detach(engine: Engine, session: Session): void {
+  for (const [filter, options] of session.subscriptions) {
+    engine.routes.removeLocal(filter, session);
+    engine.interest.remove(filter, interestOf(session, options));
+  }
+}
+
+export function interestOf(session: Session, options: SubscriptionOptions): 'live' | 'quiet' {
+  return session.isPersistent && options.qos > 0 ? 'quiet' : 'live';
+}

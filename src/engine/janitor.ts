@@ -1,0 +1,50 @@
+import type { Engine } from './engine.ts';
+import { afterEnd } from './leave.ts';
+import { fireWill } from './wills.ts';
+
+const role = 'janitor';
+const leaseMs = 5000;
+const atOnce = 200;
+
+/**
+ * What falls due without anyone being there: sessions that expire, delayed wills. One node has the role at a time; each
+ * reminder is handled by steps that may be repeated, and removed when it is handled, so another janitor can go on.
+ */
+export class Janitor {
+  readonly #engine: Engine;
+  #isAtWork = false;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  tick(): void {
+    if (this.#isAtWork || this.#engine.isDraining || this.#engine.isStopped) return;
+    this.#isAtWork = true;
+    this.#work()
+      .catch((error: unknown) => {
+        this.#engine.logLimited('janitor', error, 'due sessions and wills could not be handled: trying again');
+      })
+      .finally(() => {
+        this.#isAtWork = false;
+      });
+  }
+
+  async #work(): Promise<void> {
+    const { cluster, store } = this.#engine;
+    if ((await cluster.roles.hold(role, leaseMs)) === null) return;
+    for (const clientId of await store.due.ripe('wills', atOnce)) {
+      const pending = await store.sessions.pendingWill(clientId);
+      if (pending !== null) await fireWill(this.#engine, clientId, pending.epoch, pending.will);
+      await store.due.done('wills', clientId);
+    }
+    for (const clientId of await store.due.ripe('sessions', atOnce)) {
+      const ended = await store.sessions.expire(clientId);
+      if (ended !== 'kept') {
+        this.#engine.count.expiredSessions.value++;
+        await afterEnd(this.#engine, clientId, ended);
+      }
+      await store.due.done('sessions', clientId);
+    }
+  }
+}

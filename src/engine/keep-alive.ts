@@ -1,0 +1,56 @@
+import { BrokerError } from '../base/errors.ts';
+import type { Connection } from './connection.ts';
+import type { Engine } from './engine.ts';
+
+/**
+ * Closes connections that fell silent, by one wheel of seconds for the node instead of a timer for each client. A connection
+ * stands in the slot of the second in which it might be due; when that second comes, it is closed, or moves on.
+ */
+export class KeepAlive {
+  readonly #engine: Engine;
+  readonly #wheel = new Map<number, Connection[]>();
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /** A new connection has so long to send its CONNECT. */
+  awaitConnect(connection: Connection): void {
+    this.#put(connection, this.#engine.second + Math.ceil(this.#engine.config.mqtt.connectTimeoutMs / 1000));
+  }
+
+  /** From now on silence for one and a half times the keep alive closes the connection [MQTT-3.1.2-22]. */
+  watch(connection: Connection): void {
+    if (connection.keepAliveSeconds > 0) this.#put(connection, dueAt(connection));
+  }
+
+  tick(): void {
+    const now = this.#engine.second;
+    const due = this.#wheel.get(now);
+    if (due === undefined) return;
+    this.#wheel.delete(now);
+    for (const connection of due) this.#look(connection, now);
+  }
+
+  #look(connection: Connection, now: number): void {
+    if (connection.state === 'closed') return;
+    if (connection.state !== 'live') {
+      connection.close(new BrokerError('connect-timeout', 'no CONNECT was completed in time'));
+    } else if (connection.keepAliveSeconds > 0) {
+      // a client that is not read at the moment cannot be heard
+      const isHeard = dueAt(connection) > now || connection.isHeldBack || connection.isBusy;
+      if (isHeard) this.#put(connection, Math.max(dueAt(connection), now + 1));
+      else connection.close(new BrokerError('keep-alive-timeout', `nothing was heard for ${Math.ceil(connection.keepAliveSeconds * 1.5)} s`));
+    }
+  }
+
+  #put(connection: Connection, second: number): void {
+    const slot = this.#wheel.get(second);
+    if (slot === undefined) this.#wheel.set(second, [connection]);
+    else slot.push(connection);
+  }
+}
+
+function dueAt(connection: Connection): number {
+  return connection.heardAt + Math.ceil(connection.keepAliveSeconds * 1.5) + 1;
+}

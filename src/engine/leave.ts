@@ -1,0 +1,78 @@
+import { BrokerError } from '../base/errors.ts';
+import { neverExpires, type EndedSession } from '../store/sessions.ts';
+import type { Engine } from './engine.ts';
+import { sessionRoute } from './routes.ts';
+import type { Session } from './session.ts';
+import { detach } from './handle-subscribe.ts';
+import { fireWill, publishRecord } from './wills.ts';
+
+/** A client that is sent away by a draining node has so long to come back before its will is published. */
+const drainWillDelaySeconds = 15;
+
+/**
+ * Lets go of a session whose connection has ended: what its client acknowledged is committed, its will is published, delayed
+ * or dropped, and the session is released to live on, or ended. While the store is away this waits.
+ */
+export async function leave(engine: Engine, session: Session, error: BrokerError | null): Promise<void> {
+  session.isOver = true;
+  detach(engine, session);
+  if (session.isLost) {
+    engine.cluster.unserve(session.clientId);
+    return;
+  }
+  await engine.commit.flushed();
+  const willDelay = await settleWill(engine, session, error);
+  const { clientId, epoch } = session;
+  const isTakeover = error?.code === 'taken-over';
+  const { sessions, due } = engine.store;
+  const expirySeconds = Math.max(session.expirySeconds, willDelay);
+  if (expirySeconds > 0 || isTakeover) {
+    await engine.patiently(async () => {
+      if (willDelay > 0) await due.remind('wills', clientId, willDelay * 1000);
+      if (!isTakeover && expirySeconds !== neverExpires) await due.remind('sessions', clientId, expirySeconds * 1000);
+      await sessions.release(clientId, epoch, session.delivery.sentUpTo, expirySeconds, willDelay > 0 ? 'keep' : 'drop');
+    });
+  } else {
+    const ended = await engine.patiently(() => sessions.end(clientId, epoch));
+    if (ended !== 'fenced') await removeRoutes(engine, clientId, ended);
+  }
+  engine.cluster.unserve(clientId);
+}
+
+/**
+ * What becomes of the will: null was dropped by DISCONNECT; without a delay it is published now; otherwise gives the seconds
+ * that it waits for the client to come back, anywhere [MQTT-3.1.3-9].
+ */
+async function settleWill(engine: Engine, session: Session, error: BrokerError | null): Promise<number> {
+  const { will } = session;
+  if (will === null) return 0;
+  const delay = Math.min(will.delaySeconds, session.expirySeconds);
+  if (error?.code === 'node-draining') return Math.max(delay, drainWillDelaySeconds);
+  if (delay > 0) return delay;
+  await fireWill(engine, session.clientId, session.epoch, will.record);
+  return 0;
+}
+
+/** Another node claims the session: the connection is closed, and the claimer hears of it by the release. */
+export async function letGo(engine: Engine, clientId: string, epoch: number): Promise<void> {
+  await engine.inTurn(clientId, async () => {
+    const session = engine.sessions.get(clientId);
+    if (session === undefined || session.epoch >= epoch) return;
+    engine.count.takeovers.value++;
+    session.connection.close(new BrokerError('taken-over', 'another connection with the same client identifier took the session over'));
+    await session.left;
+  });
+}
+
+/** Tidies up after a session that is no more. */
+export async function afterEnd(engine: Engine, clientId: string, ended: EndedSession): Promise<void> {
+  await removeRoutes(engine, clientId, ended);
+  if (ended.will !== null) await publishRecord(engine, ended.will);
+}
+
+async function removeRoutes(engine: Engine, clientId: string, ended: EndedSession): Promise<void> {
+  const removals = ended.subscriptions.map(({ filter }) => sessionRoute(filter, clientId, null));
+  if (removals.length === 0) return;
+  await engine.patiently(() => engine.cluster.routes.change(removals));
+  for (const removal of removals) engine.routes.change(removal);
+}

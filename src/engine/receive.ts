@@ -1,0 +1,29 @@
+import { decodeRecord } from '../codec/record.ts';
+import type { Engine } from './engine.ts';
+import { readFrame } from './inbox-frames.ts';
+import { deliverHere } from './publish.ts';
+import { decodeOptions } from './subscription.ts';
+
+/** Messages from other nodes. What cannot be read is counted and passed over: it must not stop what can. */
+export function receive(engine: Engine, frames: readonly Buffer[]): void {
+  for (const bytes of frames) {
+    try {
+      const frame = readFrame(bytes);
+      const message = decodeRecord(frame.record);
+      if (frame.kind === 'live') {
+        deliverHere(engine, message, engine.routes.matchFor(message.topic, message.publisher));
+        continue;
+      }
+      for (const { clientId, seq, head } of frame.queued) {
+        const session = engine.sessions.get(clientId);
+        if (session === undefined || session.isOver) continue;
+        const options = decodeOptions(head);
+        session.delivery.offer(seq, message, options, message.retain && options.retainAsPublished);
+      }
+    } catch (error) {
+      engine.count.dropped.of('unreadable').value++;
+      engine.logLimited('store-corrupt', error, 'a message from another node cannot be read');
+    }
+  }
+  engine.flushSoon();
+}

@@ -1,0 +1,68 @@
+import { Message } from '../base/message.ts';
+import { decodeRecord, encodeRecord } from '../codec/record.ts';
+import type { Once } from '../store/queues.ts';
+import { carryOut } from './carry-out.ts';
+import type { Engine } from './engine.ts';
+import { deliverHere, noOrigin, publish } from './publish.ts';
+import { deliverQueued, readOnce, spreadOnce } from './spread.ts';
+
+/**
+ * Publishes a session's will exactly once: taking it from the session and putting it on its way to everyone is one step in
+ * the store, and refused when the will was taken before or the epoch is old. False: refused.
+ *
+ * Whoever subscribed before this call and has its SUBACK gets it: the routes are brought up to date first.
+ */
+export async function fireWill(engine: Engine, clientId: string, epoch: number, record: Buffer): Promise<boolean> {
+  const message = dueNow(engine, record);
+  await follow(engine);
+  const once: Once = { kind: 'will', clientId, epoch };
+  const match = engine.routes.matchFor(message.topic, message.publisher);
+  const bytes = encodeRecord(message);
+  const batch = engine.store.begin();
+  const push = spreadOnce(engine, batch, message, match, bytes, once);
+  await carryOut(batch);
+  const outcome = readOnce(engine, batch, push);
+  if (outcome === 'seen' || outcome === 'fenced') return false;
+  if (message.retain) await retain(engine, message, bytes);
+  engine.count.wills.value++;
+  deliverQueued(engine, message, bytes, match, outcome);
+  deliverHere(engine, message, match);
+  engine.hooks.onPublished?.(message, null);
+  engine.flushSoon();
+  return true;
+}
+
+/** Publishes a will that belongs to no session any more; resolves when it is committed. */
+export function publishRecord(engine: Engine, record: Buffer): Promise<void> {
+  engine.count.wills.value++;
+  return new Promise((resolve, reject) => {
+    const done = (error: Error | null): void => {
+      if (error === null) resolve();
+      else reject(error);
+    };
+    publish(engine, dueNow(engine, record), { ...noOrigin, done });
+  });
+}
+
+async function retain(engine: Engine, message: Message, bytes: Buffer): Promise<void> {
+  const batch = engine.store.begin();
+  engine.store.retained.put(batch, message.topic, message.payload.length === 0 ? null : bytes);
+  await carryOut(batch);
+}
+
+/** Reads the route log up to now. */
+async function follow(engine: Engine): Promise<void> {
+  const { routes } = engine.cluster;
+  const batch = engine.store.begin();
+  const slot = routes.read(batch);
+  await carryOut(batch);
+  if (!routes.follow(batch, slot)) await engine.patiently(() => routes.catchUp());
+}
+
+/** A stored will as the message to send now: its expiry, until here a lifetime, counts from now. */
+function dueNow(engine: Engine, record: Buffer): Message {
+  const will = decodeRecord(record);
+  const now = engine.clock.now();
+  const expiresAt = will.expiresAt === 0 ? 0 : now + will.expiresAt;
+  return new Message(will.topic, will.payload, will.qos, will.retain, will.properties, expiresAt, now, will.publisher);
+}

@@ -1,0 +1,60 @@
+import type { Server, Socket } from 'node:net';
+import type { Config } from '../config/schema.ts';
+import { listenerUrl, type Listener } from '../config/listener.ts';
+import type { Engine } from '../engine/engine.ts';
+import { listen, makeTcpServer } from './tcp.ts';
+import { makeWebSocketServer } from './websocket.ts';
+
+/** The doors through which clients come. */
+export interface Listeners {
+  /** where clients can connect, with the ports that were really taken */
+  readonly addresses: readonly string[];
+  /** Takes no new connections; those that are there stay. */
+  close(): void;
+}
+
+/** Opens all listeners of the configuration, or none: when one cannot be opened the others are closed again. */
+export async function openListeners(config: Config, engine: Engine): Promise<Listeners> {
+  const servers: Server[] = [];
+  const close = (): void => {
+    for (const server of servers) server.close();
+  };
+  const addresses: string[] = [];
+  try {
+    for (const listener of config.listeners) {
+      const server = makeServer(listener, config, engine);
+      servers.push(server);
+      const port = await listen(server, listener);
+      addresses.push(listenerUrl(listener.scheme, listener.host, port, listener.path));
+    }
+  } catch (error) {
+    close();
+    throw error;
+  }
+  return { addresses, close };
+}
+
+function makeServer(listener: Listener, config: Config, engine: Engine): Server {
+  let open = 0;
+  /** Whether there is room; a connection over a limit is closed before anything is spent on it. */
+  const admit = (socket: { destroy(): unknown; once(event: 'close', done: () => void): unknown }): boolean => {
+    const isFull = (listener.maxConnections > 0 && open >= listener.maxConnections) || engine.connections.size >= config.mqtt.maxConnections;
+    if (isFull) {
+      engine.count.closed.of('quota-exceeded').value++;
+      socket.destroy();
+      return false;
+    }
+    open++;
+    socket.once('close', () => open--);
+    return true;
+  };
+  if (listener.scheme === 'ws' || listener.scheme === 'wss') {
+    return makeWebSocketServer(listener, config.mqtt.maxPacketBytes, (stream, request) => {
+      if (admit(stream)) engine.accept(stream, false, request);
+    });
+  }
+  const isPlain = listener.scheme === 'mqtt';
+  return makeTcpServer(listener, (socket: Socket) => {
+    if (admit(socket)) engine.accept(socket, isPlain);
+  });
+}

@@ -1,0 +1,168 @@
+import { createRequire } from 'node:module';
+import { alone } from '../cluster/alone.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import { joinCluster } from '../cluster/redis-cluster.ts';
+import { openAdmin, type Admin } from './admin/server.ts';
+import { Health } from './admin/health.ts';
+import { SystemClock } from './base/clock.ts';
+import { watchEventLoop, type Logger } from './base/log.ts';
+import { Metrics } from './base/metrics.ts';
+import { openBridge, type Bridge } from './bridge/bridge.ts';
+import type { Config } from './config/schema.ts';
+import { Engine } from './engine/engine.ts';
+import { noHooks } from './engine/hooks.ts';
+import { openListeners, type Listeners } from './listener/listeners.ts';
+import { RedisLink } from './redis/connect.ts';
+import { openMemoryStore } from './store/memory/store.ts';
+import { openRedisStore } from './store/redis/store.ts';
+import type { Store } from './store/store.ts';
+
+/** One node that takes clients. */
+export interface RunningServer {
+  /** where clients connect, with the ports that were really taken */
+  readonly addresses: string[];
+  /** where health and metrics are, null when nowhere */
+  readonly adminAddress: string | null;
+  /** Sends the clients to other nodes in paced waves; resolves when they are gone, at the latest after `drain.waitMs`. */
+  drain(): Promise<void>;
+  /** Ends the node in order: nothing is left for others to tidy up. */
+  stop(): Promise<void>;
+  /** Resolves when the node has ended. */
+  readonly closed: Promise<void>;
+}
+
+const { version: release } = createRequire(import.meta.url)('swarmq/package.json') as { version: string };
+
+/** Older event-loop lag than this says that the process is busy with something it should not be. */
+const worstLagMs = 5_000;
+
+/**
+ * Builds one node, from the ground up, in the order in which this function reads; `stop` is the reverse.
+ *
+ * Rejects with `store-unavailable` when Redis cannot be reached, with `config-invalid` when an address cannot be listened on;
+ * what was opened before is closed again.
+ */
+export async function startServer(config: Config, log: Logger): Promise<RunningServer> {
+  const opened: (() => Promise<void> | void)[] = [];
+  try {
+    return await build(config, log, opened);
+  } catch (error) {
+    for (const close of opened.reverse()) await close();
+    throw error;
+  }
+}
+
+async function build(config: Config, log: Logger, opened: (() => Promise<void> | void)[]): Promise<RunningServer> {
+  const metrics = new Metrics({ node: config.node.id });
+  metrics.watchRuntime();
+  const clock = new SystemClock();
+  const { store, cluster } = await openStore(config, log, metrics, clock, opened);
+  const engine = new Engine({ config, store, cluster, clock, log, metrics, hooks: noHooks });
+  await engine.start();
+  opened.push(() => engine.stop());
+  const bridge = startBridge(config, engine, metrics, clock, log);
+  if (bridge !== null) opened.push(() => bridge.stop());
+
+  let state: 'starting' | 'serving' | 'draining' = 'starting';
+  const health = new Health();
+  const loop = watchEventLoop();
+  opened.push(() => loop.stop());
+  addConcerns(health, engine, () => state);
+  const admin = config.admin.listen === null ? null : await openAdmin({ ...config.admin.listen, log, metrics, health });
+  if (admin !== null) opened.push(() => admin.close());
+  const listeners = await openListeners(config, engine);
+  opened.push(() => {
+    listeners.close();
+  });
+  metrics.gauge('swarmq_event_loop_lag_ms', 'Event-loop lag in ms, 99th percentile since the last look', () => loop.p99Ms());
+  state = 'serving';
+  return running(config, engine, bridge, admin, listeners, opened, () => (state = 'draining'));
+}
+
+async function openStore(
+  config: Config,
+  log: Logger,
+  metrics: Metrics,
+  clock: SystemClock,
+  opened: (() => Promise<void> | void)[],
+): Promise<{ store: Store; cluster: Cluster }> {
+  const limits = { queueMaxMessages: config.queue.maxMessages, queueMaxBytes: config.queue.maxBytes };
+  if (config.redis.url === null) return { store: openMemoryStore(clock, limits), cluster: alone(config.node.id) };
+  const link = await RedisLink.open({ ...config.redis, url: config.redis.url, log });
+  opened.push(() => link.close());
+  const store = openRedisStore(link, limits, log);
+  const { leaseMs, renewMs } = config.cluster;
+  const facts = { release, listeners: config.listeners.map(({ url }) => url).join(' ') };
+  return { store, cluster: joinCluster(link, { node: config.node.id, leaseMs, renewMs, facts, clock, log, metrics }) };
+}
+
+function startBridge(config: Config, engine: Engine, metrics: Metrics, clock: SystemClock, log: Logger): Bridge | null {
+  if (config.bridge.rules.length === 0) return null;
+  const { outbox, batch } = config.bridge;
+  const bridge = openBridge({
+    rules: config.bridge.rules,
+    store: engine.store,
+    node: engine.cluster.incarnation,
+    kafka: config.kafka,
+    ...outbox,
+    batch,
+    leaseMs: config.cluster.leaseMs,
+    clock,
+    metrics,
+    log,
+    onLength: (ref, length) => {
+      engine.noteOutbox(ref, length);
+    },
+  });
+  for (const rule of bridge.rules) engine.routes.addBridge(rule.filter, rule.name, rule.outbox);
+  bridge.start();
+  return bridge;
+}
+
+function addConcerns(health: Health, engine: Engine, state: () => 'starting' | 'serving' | 'draining'): void {
+  const away = (): { ok: boolean; reason?: string } => {
+    const ms = Math.round(engine.store.awayMs);
+    return ms === 0 ? { ok: true } : { ok: false, reason: `Redis has been away for ${ms} ms: acknowledgements wait` };
+  };
+  health.add('started', 'start', () => (state() === 'starting' ? { ok: false, reason: 'the node is starting' } : { ok: true }));
+  health.add('ready', 'start', () => (state() === 'starting' ? { ok: false, reason: 'the node is starting' } : { ok: true }));
+  health.add('ready', 'drain', () => (state() === 'draining' ? { ok: false, reason: 'the node is leaving' } : { ok: true }));
+  health.add('ready', 'redis', away);
+  health.add('ready', 'lease', () => (engine.cluster.isCertain ? { ok: true } : { ok: false, reason: 'the lease is not renewed: nothing is committed' }));
+  health.add('live', 'event-loop', () => {
+    const lag = engine.ticksLateMs;
+    return lag < worstLagMs ? { ok: true } : { ok: false, reason: `the event loop is ${Math.round(lag)} ms late` };
+  });
+}
+
+function running(
+  config: Config,
+  engine: Engine,
+  bridge: Bridge | null,
+  admin: Admin | null,
+  listeners: Listeners,
+  opened: (() => Promise<void> | void)[],
+  noteDraining: () => void,
+): RunningServer {
+  let end!: () => void;
+  const closed = new Promise<void>((resolve) => (end = resolve));
+  let stopping: Promise<void> | null = null;
+  const drain = async (): Promise<void> => {
+    noteDraining();
+    await new Promise((resolve) => setTimeout(resolve, config.drain.graceMs));
+    listeners.close();
+    await Promise.all([bridge?.stop(), engine.drain(config.drain.perSecond, config.drain.waitMs)]);
+  };
+  const stop = async (): Promise<void> => {
+    noteDraining();
+    for (const close of opened.reverse()) await close();
+    end();
+  };
+  return {
+    addresses: [...listeners.addresses],
+    adminAddress: config.admin.listen === null || admin === null ? null : admin.address,
+    drain,
+    stop: () => (stopping ??= stop()),
+    closed,
+  };
+}
