@@ -69,6 +69,17 @@ export class RedisBatch implements Batch {
     this.#end = this.#bytes.writeUInt16BE(0x0d0a, this.#end);
   }
 
+  /** One part made of three: the length of the head in two bytes, the head, the body. */
+  framed(head: Buffer, body: Buffer): void {
+    this.#room(head.length + 22);
+    this.#length(0x24, 2 + head.length + body.length);
+    this.#end = this.#bytes.writeUInt16BE(head.length, this.#end);
+    this.#copy(head);
+    this.#copy(body);
+    this.#room(2);
+    this.#end = this.#bytes.writeUInt16BE(0x0d0a, this.#end);
+  }
+
   /** Begins a command whose first parts were encoded before by `encodeParts`. */
   begin(encoded: Buffer): number {
     this.#starts.push(this.#end);

@@ -17,6 +17,13 @@ export interface RedisSettings {
   readonly log?: Logger;
 }
 
+/** A batch on its way: the slots that are still to be carried out (null: all), and whom to tell. */
+interface Sending {
+  readonly batch: RedisBatch;
+  readonly slots: number[] | null;
+  readonly done: (error: Error | null) => void;
+}
+
 const reconnect = { firstMs: 20, mostMs: 1000 };
 const retry = { firstMs: 10, mostMs: 500 };
 const oldestRedis = 7;
@@ -39,6 +46,10 @@ export class RedisLink implements BatchLink, ScriptRunner {
   readonly #others = new Set<Redis>();
   readonly #idle: RedisBatch[] = [];
   readonly #log: Logger;
+  /** batches that Redis could not take yet, in the order in which they were committed */
+  readonly #waiting: Sending[] = [];
+  #retryTimer: NodeJS.Timeout | undefined;
+  #retries = 0;
   #closed = false;
   #awaySince = 0;
   /** how long the last batch took, in ms */
@@ -55,7 +66,8 @@ export class RedisLink implements BatchLink, ScriptRunner {
     });
     this.#batches.on('ready', () => {
       this.#awaySince = 0;
-      for (const script of allScripts) this.#batches.call('SCRIPT', 'LOAD', script.source).catch(() => undefined);
+      this.#loadScripts();
+      this.#goOn();
     });
   }
 
@@ -108,15 +120,21 @@ export class RedisLink implements BatchLink, ScriptRunner {
     return { ...urlOptions(this.settings), retryStrategy: (times) => backoffMs(reconnect, times) };
   }
 
-  async evalScript(source: string, sha: string, keys: string[], args: Arg[]): Promise<Reply> {
-    const parts = [String(keys.length), ...keys, ...args];
+  /** One command outside a batch; texts come as Buffers. Rejects with `store-unavailable` when Redis is away. */
+  async command(name: string, ...args: Arg[]): Promise<Reply> {
     try {
-      return (await this.client.callBuffer('EVALSHA', sha, ...parts)) as Reply;
+      return await this.#call(name, args);
     } catch (error) {
-      if (error instanceof Error && error.message.startsWith('NOSCRIPT')) {
-        return (await this.client.callBuffer('EVAL', source, ...parts)) as Reply;
-      }
-      throw asUnavailable(error);
+      throw this.#failure(error);
+    }
+  }
+
+  async evalScript(source: string, sha: string, keys: string[], args: Arg[]): Promise<Reply> {
+    try {
+      return await this.#call('EVALSHA', [sha, keys.length, ...keys, ...args]);
+    } catch (error) {
+      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw this.#failure(error);
+      return await this.command('EVAL', source, keys.length, ...keys, ...args);
     }
   }
 
@@ -134,21 +152,54 @@ export class RedisLink implements BatchLink, ScriptRunner {
     }
   }
 
-  send(batch: RedisBatch, slots: number[] | null, done: (error: Error | null) => void, attempt = 1): void {
+  send(batch: RedisBatch, slots: number[] | null, done: (error: Error | null) => void): void {
     if (this.#closed) {
-      done(new BrokerError('store-unavailable', 'the way to Redis is closed'));
+      done(closedError());
       return;
     }
-    const again = (left: number[] | null): void => {
-      setTimeout(() => {
-        this.send(batch, left, done, attempt + 1);
-      }, backoffMs(retry, attempt));
-    };
+    const sending = { batch, slots, done };
+    if (this.#waiting.length > 0 || !this.#canWrite()) this.#wait(sending);
+    else this.#write(sending);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#retryTimer);
+    for (const redis of [this.client, this.#batches, ...this.#others]) redis.disconnect();
+    for (const { done } of this.#waiting.splice(0)) done(closedError());
+    await Promise.resolve();
+  }
+
+  #canWrite(): boolean {
+    const { status, stream } = this.#batches as unknown as RawConnection;
+    return status === 'ready' && stream.writable;
+  }
+
+  #wait(sending: Sending): void {
+    if (this.#closed) {
+      sending.done(closedError());
+      return;
+    }
+    this.#waiting.push(sending);
+    this.#retryTimer ??= setTimeout(() => {
+      this.#goOn();
+    }, backoffMs(retry, ++this.#retries));
+  }
+
+  /** Sends what waits, in the order in which it was committed, so that messages keep theirs over an outage. */
+  #goOn(): void {
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = undefined;
+    const waiting = this.#waiting.splice(0);
+    for (const sending of waiting) {
+      if (this.#waiting.length > 0 || !this.#canWrite()) this.#wait(sending);
+      else this.#write(sending);
+    }
+  }
+
+  #write(sending: Sending): void {
+    const { batch, slots, done } = sending;
     const connection = this.#batches as unknown as RawConnection;
-    if (connection.status !== 'ready' || !connection.stream.writable) {
-      again(slots);
-      return;
-    }
     const wanted = slots === null ? batch.size : slots.length;
     const failed: number[] = [];
     let answered = 0;
@@ -175,14 +226,13 @@ export class RedisLink implements BatchLink, ScriptRunner {
       clearTimeout(watchdog);
       this.lastBatchMs = performance.now() - began;
       if (failed.length === 0) {
+        this.#retries = 0;
         done(null);
         if (this.#idle.length < 2) this.#idle.push(batch);
         return;
       }
-      if (scriptsUnknown) {
-        for (const script of allScripts) this.#batches.call('SCRIPT', 'LOAD', script.source).catch(() => undefined);
-      }
-      again(failed);
+      if (scriptsUnknown) this.#loadScripts();
+      this.#wait({ batch, slots: failed, done });
     };
     // One object stands for every command of the batch: the client library calls it once for each reply, in order.
     const command: RawCommand = { name: 'evalsha', args: [], resolve: settle, reject: settle };
@@ -191,10 +241,20 @@ export class RedisLink implements BatchLink, ScriptRunner {
     batch.writeTo(connection.stream, slots);
   }
 
-  async close(): Promise<void> {
-    this.#closed = true;
-    for (const redis of [this.client, this.#batches, ...this.#others]) redis.disconnect();
-    await Promise.resolve();
+  /** By the client library's method of that name: its `callBuffer` loses the name of the command when it pipelines by itself. */
+  #call(name: string, args: Arg[]): Promise<Reply> {
+    const methods = this.client as unknown as Record<string, (...args: Arg[]) => Promise<Reply>>;
+    return methods[`${name.toLowerCase()}Buffer`]!(...args);
+  }
+
+  #loadScripts(): void {
+    for (const script of allScripts) this.#batches.call('SCRIPT', 'LOAD', script.source).catch(() => undefined);
+  }
+
+  /** A connection on which a command timed out may be dead without knowing it: it is made anew. */
+  #failure(error: unknown): BrokerError {
+    if (error instanceof Error && error.message === 'Command timed out') this.client.disconnect(true);
+    return asUnavailable(error);
   }
 
   #connection(extra: RedisOptions): Redis {
@@ -221,6 +281,10 @@ export class RedisLink implements BatchLink, ScriptRunner {
     });
     return redis;
   }
+}
+
+function closedError(): BrokerError {
+  return new BrokerError('store-unavailable', 'the way to Redis is closed');
 }
 
 function urlOptions(settings: RedisSettings): RedisOptions {

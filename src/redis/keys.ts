@@ -36,6 +36,11 @@ export class Keys {
     return `${this.prefix}s:{${encodePart(client)}}:in`;
   }
 
+  /** hash, kept for a minute: what an ended session left to tidy up, so that a repeated call gives it again */
+  ended(client: string): string {
+    return `${this.prefix}s:{${encodePart(client)}}:ended`;
+  }
+
   /** string with PX: the lease of a node; its value is the incarnation */
   lease(node: string): string {
     return `${this.prefix}n:{${encodePart(node)}}`;

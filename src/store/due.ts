@@ -7,5 +7,6 @@ export interface Due {
   remind(what: 'sessions' | 'wills', clientId: string, inMs: number): Promise<void>;
   /** Clients whose time has come, the earliest first, at most `count`. They stay until `done`. */
   ripe(what: 'sessions' | 'wills', count: number): Promise<string[]>;
+  /** Removes what was handled, unless it was set to a later time meanwhile. */
   done(what: 'sessions' | 'wills', clientId: string): Promise<void>;
 }

@@ -13,6 +13,15 @@ export interface OutboxRef {
   readonly shard: number;
 }
 
+/** An append to some other stream of the store, which is made when it does not exist. */
+export interface StreamTarget {
+  readonly kind: 'stream';
+  readonly key: string;
+  readonly field: string;
+  readonly value: Buffer;
+  readonly maxEntries: number;
+}
+
 /**
  * The streams toward Kafka. Records go in with the commit of the message; the shard's leader takes them out in order, and
  * removes them when Kafka has acknowledged them. The leader is elected beside its outbox: each has a higher token than the
@@ -22,7 +31,7 @@ export interface Outboxes {
   ref(bridge: string, shard: number): OutboxRef;
   push(batch: Batch, outbox: OutboxRef, rule: string, record: Buffer): number;
   /** The append as a target of `Queues.pushOnce`: stream key, field and value are the store's matter. */
-  target(outbox: OutboxRef, rule: string, record: Buffer): { kind: 'stream'; key: string; field: string; value: Buffer; maxEntries: number };
+  target(outbox: OutboxRef, rule: string, record: Buffer): StreamTarget;
   /** Asks for the length within the batch. Slot: `length`. */
   measure(batch: Batch, outbox: OutboxRef): number;
   length(batch: Batch, slot: number): number;

@@ -1,4 +1,5 @@
 import type { Batch } from '../base/batch.ts';
+import type { StreamTarget } from './outboxes.ts';
 
 /** A session's queue, prepared for many appends. Made once for each session a node routes to. */
 export interface QueueRef {
@@ -7,7 +8,7 @@ export interface QueueRef {
 
 export interface QueueEntry {
   readonly seq: number;
-  /** how this subscriber gets it (granted QoS, flags, subscription identifiers), as the engine encoded it */
+  /** how this subscriber gets it (granted QoS, flags, subscription identifiers), as the engine encoded it; less than 64 KiB */
   readonly head: Buffer;
   /** the message, as a record */
   readonly record: Buffer;
@@ -21,7 +22,9 @@ export type Once =
 /** One append to a stream as part of something that happens once. */
 export type OnceTarget =
   | { readonly kind: 'queue'; readonly queue: QueueRef; readonly head: Buffer; readonly record: Buffer }
-  | { readonly kind: 'stream'; readonly key: string; readonly field: string; readonly value: Buffer; readonly maxEntries: number };
+  | StreamTarget;
+
+export type OnceResult = { readonly word: 'ok'; readonly seqs: readonly number[] } | { readonly word: 'seen' | 'fenced' };
 
 /**
  * The outgoing QoS 1 and 2 messages of each session, in order. Entries are numbered 1, 2, 3, ... by the store; the packet
@@ -55,13 +58,13 @@ export interface Queues {
   pushOnce(batch: Batch, once: Once, targets: readonly OnceTarget[]): number;
 
   /** `ok` with the sequence number for each target (0 where it is no queue, or the session is no more), `seen`, or `fenced`. */
-  once(batch: Batch, slot: number): { readonly word: 'ok'; readonly seqs: readonly number[] } | { readonly word: 'seen' | 'fenced' };
+  once(batch: Batch, slot: number): OnceResult;
 
   /** Forgets incoming QoS 2 identifiers (PUBREL). Slot: `owned`. */
   forget(batch: Batch, queue: QueueRef, epoch: number, packetIds: readonly number[]): number;
 
   owned(batch: Batch, slot: number): 'ok' | 'fenced';
 
-  /** The entries from number `from` on, at most `count` of them and not much more than `maxBytes`; fewer means: to the end. */
+  /** The entries from number `from` on, in order, at most `count` of them; fewer means: to the end. */
   read(queue: QueueRef, from: number, count: number): Promise<QueueEntry[]>;
 }

@@ -6,8 +6,9 @@ export interface Retained {
   put(batch: Batch, topic: string, record: Buffer | null): void;
 
   /**
-   * The records whose topics match the filter, page by page in byte order of topics; a page holds at most about a hundred
-   * and each step is bounded, so neither this node nor the store is busy for long. Expired ones may be among them.
+   * The records whose topics match the filter, page by page; a page holds at most about a hundred and may be empty, and each
+   * step is bounded, so neither this node nor the store is busy for long. Expired ones may be among them. What is put or
+   * removed meanwhile may be among them or not.
    */
   match(filter: string): AsyncIterable<Buffer[]>;
 

@@ -12,7 +12,7 @@ export interface ClaimRequest {
 /** A claim that stands: the epoch that every later write of the owner names. */
 export interface Claim {
   readonly epoch: number;
-  /** who served the client until now and has not let go yet; null when nobody */
+  /** who served the client until now and has not let go yet, perhaps the claimer itself; null when nobody */
   readonly former: string | null;
 }
 
@@ -34,10 +34,11 @@ export interface StoredSubscription {
   readonly options: Buffer;
 }
 
-/** What was left of a session that is no more, for whoever has to tidy up after it. */
+/** What was left behind, for whoever has to tidy up: by a session that is no more, or by a connection whose node died. */
 export interface EndedSession {
+  /** the subscriptions that are no more */
   readonly subscriptions: readonly StoredSubscription[];
-  /** a will that was still to be sent, null for none */
+  /** a will that is due now and is not kept any more, null for none */
   readonly will: Buffer | null;
 }
 
@@ -53,7 +54,10 @@ export interface OpenedSession {
   readonly sentUpTo: number;
   /** whether the former owner let go in order, so that `sentUpTo` is exact; otherwise a whole window may have been sent */
   readonly releasedInOrder: boolean;
-  /** the earlier session that clean start ended, null when there was none */
+  /**
+   * What is left to tidy up: the earlier session, when clean start ended it or it had expired; or, of a session that goes on,
+   * the will without delay of an owner that died before it sent it. Null when there is neither.
+   */
   readonly ended: EndedSession | null;
 }
 
@@ -66,6 +70,8 @@ export type Owned = 'ok' | 'fenced';
  * a change under an old one gives `fenced` and does nothing. The one exception: between a claim and the `open` that
  * follows it, the former owner may still hand in what its client acknowledged (its epoch is accepted until then).
  *
+ * Epochs only grow, also over the end of a session and the beginning of the next one with the same client id.
+ *
  * All methods are atomic. All reject with `store-unavailable` while the store is away; then it is unknown whether the
  * change was made, and repeating it is safe.
  */
@@ -77,21 +83,22 @@ export interface Sessions {
   claim(request: ClaimRequest): Promise<Claim>;
 
   /**
-   * Begins to serve: shuts out the former owner, ends the earlier session when clean start asks for it or when it had
-   * expired, cancels a delayed will of the earlier connection (with clean start it is handed back in `ended`: due now),
-   * and writes down the new connection's expiry and will. `fenced`: somebody claimed the session since.
+   * Begins to serve: shuts out the former owner, ends the earlier session when clean start asks for it, when it had expired
+   * or when it was to end with its connection, cancels a delayed will of the earlier connection (when the session ended it
+   * is handed back in `ended`: due now), and writes down the new connection's expiry and will. `fenced`: somebody claimed
+   * the session since.
    */
   open(request: OpenRequest): Promise<OpenedSession | 'fenced'>;
 
   /** Adds or replaces subscriptions, and makes the session's queue. After `ok` messages can be queued. */
   subscribe(clientId: string, epoch: number, subscriptions: readonly StoredSubscription[]): Promise<Owned>;
 
-  /** Removes subscriptions. */
+  /** Removes subscriptions. The queue stays, with what it holds. */
   unsubscribe(clientId: string, epoch: number, filters: readonly string[]): Promise<Owned>;
 
   /**
-   * Lets go of a session that lives on: no owner, the expiry counted from now. `sentUpTo` is exact knowledge of what went
-   * out. `will: 'drop'` for a normal disconnect, 'keep' when it is delayed (the caller puts it into `due`), or was to be
+   * Lets go of a session that lives on: no owner, the expiry counted from now (a session that was claimed and never opened is
+   * forgotten). `sentUpTo` is exact knowledge of what went out, -1 when that is not known (a burial). `will: 'drop'` for a normal disconnect, 'keep' when it is delayed (the caller puts it into `due`), or was to be
    * sent by somebody else. `expirySeconds` replaces the one given at `open`. Also accepted from the former owner during a
    * handover, which it ends.
    */

@@ -5,8 +5,16 @@ import type { Sessions } from './sessions.ts';
 import type { Outboxes } from './outboxes.ts';
 import type { Due } from './due.ts';
 
+/** How much a store keeps in one place. The oldest goes first; Redis trims whole blocks, so it may keep some more. */
+export interface StoreLimits {
+  /** messages in the queue of one session */
+  readonly queueMaxMessages: number;
+  /** records in one shard of an outbox: the last resort behind the policy of its bridge */
+  readonly outboxMaxEntries: number;
+}
+
 /**
- * What Swarmq keeps. Two implementations behind the same interfaces pass the same contract tests: in Redis, shared by all
+ * What Swarmq keeps. Buffers given to a store are kept as they are: nobody writes to them afterwards. Two implementations behind the same interfaces pass the same contract tests: in Redis, shared by all
  * nodes; and in memory, for one node, lost at its end.
  */
 export interface Store {
@@ -20,5 +28,6 @@ export interface Store {
   begin(): Batch;
   /** For how long the store has been out of reach, in ms; 0 when it is here. */
   readonly awayMs: number;
+  /** Lets go of what the store itself opened; the way to Redis belongs to whoever opened it. */
   close(): Promise<void>;
 }

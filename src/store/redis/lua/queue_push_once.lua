@@ -1,0 +1,36 @@
+--[[
+queue_push_once: append an incoming QoS 2 message wherever it goes, and note its packet identifier, in one step.
+
+Does nothing when the identifier is noted already. Each target is a stream with four arguments: the id under which it is
+appended (`1-*` to a queue, which must exist; `*` to any other stream), the most entries it may hold, the field, the value.
+The targets lie in other slots than the publisher's session: Redis Cluster needs another way.
+
+KEYS  meta incoming targets...
+ARGV  epoch packet_id appends...
+
+GIVES ok seqs | seen | fenced
+]]
+local meta, incoming = KEYS[1], KEYS[2]
+local epoch, packet_id = ARGV[1], ARGV[2]
+
+local current, former_epoch = unpack(redis.call('HMGET', meta, 'epoch', 'former_epoch'))
+if epoch ~= current and epoch ~= former_epoch then
+  return { 'fenced' }
+end
+if redis.call('SADD', incoming, packet_id) == 0 then
+  return { 'seen' }
+end
+
+local seqs = {}
+for i = 3, #KEYS do
+  local at = 3 + (i - 3) * 4
+  local id, most, field, value = unpack(ARGV, at, at + 3)
+  if id == '1-*' then
+    local added = redis.call('XADD', KEYS[i], 'NOMKSTREAM', 'MAXLEN', '~', most, id, field, value)
+    seqs[i - 2] = added and tonumber(string.sub(added, 3)) or 0
+  else
+    redis.call('XADD', KEYS[i], 'MAXLEN', '~', most, id, field, value)
+    seqs[i - 2] = 0
+  end
+end
+return { 'ok', seqs }

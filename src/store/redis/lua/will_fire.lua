@@ -1,0 +1,35 @@
+--[[
+will_fire: append a session's will wherever it goes, and take it from the session, in one step.
+
+Does nothing when the session has no will any more. The targets are those of queue_push_once: streams with four arguments
+each, in other slots than the session. Redis Cluster needs another way.
+
+KEYS  meta targets...
+ARGV  epoch appends...
+
+GIVES ok seqs | seen | fenced
+]]
+local meta = KEYS[1]
+local epoch = ARGV[1]
+
+local current, former_epoch = unpack(redis.call('HMGET', meta, 'epoch', 'former_epoch'))
+if epoch ~= current and epoch ~= former_epoch then
+  return { 'fenced' }
+end
+if redis.call('HDEL', meta, 'will', 'will_delay') == 0 then
+  return { 'seen' }
+end
+
+local seqs = {}
+for i = 2, #KEYS do
+  local at = 2 + (i - 2) * 4
+  local id, most, field, value = unpack(ARGV, at, at + 3)
+  if id == '1-*' then
+    local added = redis.call('XADD', KEYS[i], 'NOMKSTREAM', 'MAXLEN', '~', most, id, field, value)
+    seqs[i - 1] = added and tonumber(string.sub(added, 3)) or 0
+  else
+    redis.call('XADD', KEYS[i], 'MAXLEN', '~', most, id, field, value)
+    seqs[i - 1] = 0
+  end
+end
+return { 'ok', seqs }

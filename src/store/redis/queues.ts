@@ -1,0 +1,161 @@
+import type { Batch } from '../../base/batch.ts';
+import { silentLog, type Logger } from '../../base/log.ts';
+import { encodeParts, type RedisBatch, type Reply } from '../../redis/batch.ts';
+import type { RedisLink } from '../../redis/connect.ts';
+import { answer, Script } from '../../redis/script.ts';
+import { corrupt, listOf, numberOf, ownedOf } from './replies.ts';
+import type { Once, OnceResult, OnceTarget, QueueEntry, QueueRef, Queues } from '../queues.ts';
+import type { Owned } from '../sessions.ts';
+
+const acknowledge = new Script(new URL('./lua/queue_acknowledge.lua', import.meta.url), {
+  keys: ['meta', 'queue'],
+  args: ['epoch', 'ids...'],
+});
+const receive = new Script(new URL('./lua/queue_receive.lua', import.meta.url), {
+  keys: ['meta', 'queue', 'released'],
+  args: ['epoch', 'seqs...'],
+});
+const complete = new Script(new URL('./lua/queue_complete.lua', import.meta.url), {
+  keys: ['meta', 'released'],
+  args: ['epoch', 'packet_ids...'],
+});
+const forget = new Script(new URL('./lua/incoming_forget.lua', import.meta.url), {
+  keys: ['meta', 'incoming'],
+  args: ['epoch', 'packet_ids...'],
+});
+const pushOnce = new Script(new URL('./lua/queue_push_once.lua', import.meta.url), {
+  keys: ['meta', 'incoming', 'targets...'],
+  args: ['epoch', 'packet_id', 'appends...'],
+});
+const fireWill = new Script(new URL('./lua/will_fire.lua', import.meta.url), {
+  keys: ['meta', 'targets...'],
+  args: ['epoch', 'appends...'],
+});
+
+const field = 'm';
+
+/** The append is encoded once but for its last part: `XADD <key> NOMKSTREAM MAXLEN ~ <most> 1-* m <value>`. */
+class RedisQueueRef implements QueueRef {
+  readonly clientId: string;
+  readonly append: Buffer;
+
+  constructor(clientId: string, key: string, most: number) {
+    this.clientId = clientId;
+    this.append = encodeParts(9, 'XADD', key, 'NOMKSTREAM', 'MAXLEN', '~', String(most), '1-*', field);
+  }
+}
+
+/** A queue's value in Redis is the length of the head in two bytes, the head, the record. */
+export class RedisQueues implements Queues {
+  readonly #link: RedisLink;
+  readonly #most: number;
+  readonly #log: Logger;
+
+  constructor(link: RedisLink, maxMessages: number, log: Logger = silentLog) {
+    this.#link = link;
+    this.#most = maxMessages;
+    this.#log = log;
+  }
+
+  ref(clientId: string): QueueRef {
+    return new RedisQueueRef(clientId, this.#link.keys.queue(clientId), this.#most);
+  }
+
+  push(batch: Batch, queue: QueueRef, head: Buffer, record: Buffer): number {
+    const slot = (batch as RedisBatch).begin((queue as RedisQueueRef).append);
+    (batch as RedisBatch).framed(head, record);
+    return slot;
+  }
+
+  seq(batch: Batch, slot: number): number {
+    return (batch as RedisBatch).seq(slot);
+  }
+
+  acknowledge(batch: Batch, { clientId }: QueueRef, epoch: number, seqs: readonly number[]): number {
+    const { keys } = this.#link;
+    const ids = seqs.map((seq) => `1-${seq}`);
+    return acknowledge.append(batch as RedisBatch, { meta: keys.session(clientId), queue: keys.queue(clientId) }, { epoch, ids });
+  }
+
+  receive(batch: Batch, { clientId }: QueueRef, epoch: number, seqs: readonly number[]): number {
+    const { keys } = this.#link;
+    const { meta, queue, released } = { meta: keys.session(clientId), queue: keys.queue(clientId), released: keys.released(clientId) };
+    return receive.append(batch as RedisBatch, { meta, queue, released }, { epoch, seqs });
+  }
+
+  complete(batch: Batch, { clientId }: QueueRef, epoch: number, packetIds: readonly number[]): number {
+    const { keys } = this.#link;
+    const released = keys.released(clientId);
+    return complete.append(batch as RedisBatch, { meta: keys.session(clientId), released }, { epoch, packet_ids: packetIds });
+  }
+
+  forget(batch: Batch, { clientId }: QueueRef, epoch: number, packetIds: readonly number[]): number {
+    const { keys } = this.#link;
+    const incoming = keys.incoming(clientId);
+    return forget.append(batch as RedisBatch, { meta: keys.session(clientId), incoming }, { epoch, packet_ids: packetIds });
+  }
+
+  pushOnce(batch: Batch, once: Once, targets: readonly OnceTarget[]): number {
+    const { keys } = this.#link;
+    const meta = keys.session(once.clientId);
+    const places = targets.map((target) => (target.kind === 'queue' ? keys.queue(target.queue.clientId) : target.key));
+    const appends = targets.flatMap((target) =>
+      target.kind === 'queue'
+        ? ['1-*', this.#most, field, framed(target.head, target.record)]
+        : ['*', target.maxEntries, target.field, target.value],
+    );
+    const { epoch } = once;
+    if (once.kind === 'will') return fireWill.append(batch as RedisBatch, { meta, targets: places }, { epoch, appends });
+    const incoming = keys.incoming(once.clientId);
+    return pushOnce.append(batch as RedisBatch, { meta, incoming, targets: places }, { epoch, packet_id: once.packetId, appends });
+  }
+
+  once(batch: Batch, slot: number): OnceResult {
+    const reply = (batch as RedisBatch).reply(slot);
+    const { word, rest } = answer(reply);
+    if (word === 'ok') return { word, seqs: listOf(rest[0]).map(numberOf) };
+    if (word === 'seen' || word === 'fenced') return { word };
+    throw corrupt('ok, seen or fenced', reply);
+  }
+
+  owned(batch: Batch, slot: number): Owned {
+    return ownedOf((batch as RedisBatch).reply(slot));
+  }
+
+  async read(queue: QueueRef, from: number, count: number): Promise<QueueEntry[]> {
+    const key = this.#link.keys.queue(queue.clientId);
+    const entries: QueueEntry[] = [];
+    let start = `1-${from}`;
+    while (entries.length < count) {
+      const wanted = count - entries.length;
+      const found = listOf(await this.#link.command('XRANGE', key, start, '+', 'COUNT', wanted));
+      for (const item of found) {
+        const entry = entryOf(item);
+        if (entry === null) this.#log.warn({ client: queue.clientId, entry: String(listOf(item)[0]) }, 'passed over a queue entry that is none of ours');
+        else entries.push(entry);
+      }
+      // what was passed over is made up for: fewer than asked for means the end
+      if (found.length < wanted) break;
+      start = `(${String(listOf(found.at(-1))[0])}`;
+    }
+    return entries;
+  }
+}
+
+function framed(head: Buffer, record: Buffer): Buffer {
+  const value = Buffer.allocUnsafe(2 + head.length + record.length);
+  record.copy(value, head.copy(value, value.writeUInt16BE(head.length)) + 2);
+  return value;
+}
+
+/** `[id, [field, value]]` as XRANGE gives it; null when it is not of our form. */
+function entryOf(item: Reply): QueueEntry | null {
+  const [id, fields] = listOf(item);
+  const seq = id instanceof Buffer ? /^1-(\d+)$/.exec(id.toString('latin1'))?.[1] : undefined;
+  if (seq === undefined || !Array.isArray(fields) || fields.length !== 2) return null;
+  const value = fields[1];
+  if (!(value instanceof Buffer) || value.length < 2) return null;
+  const recordAt = 2 + value.readUInt16BE(0);
+  if (recordAt > value.length) return null;
+  return { seq: Number(seq), head: value.subarray(2, recordAt), record: value.subarray(recordAt) };
+}
