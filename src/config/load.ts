@@ -125,8 +125,8 @@ function readEnvironment(
 
 /** What Kubernetes sets in every pod of a namespace that has a Service named swarmq: it is not ours to refuse. */
 function isServiceLink(variable: string, value: string): boolean {
-  if (variable.endsWith('_PORT')) return /^(tcp|udp|sctp):\/\//.test(value) || variable.endsWith('_SERVICE_PORT');
-  return /_SERVICE_(HOST|PORT_\w+)$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|ADDR))?$/.test(variable);
+  if (/_SERVICE_(HOST|PORT(_\w+)?)$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/.test(variable)) return true;
+  return variable.endsWith('_PORT') && /^(tcp|udp|sctp):\/\//.test(value);
 }
 
 function withRedisPassword(config: Config): Config {

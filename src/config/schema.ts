@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { bridgeRuleOptions } from './bridge-rule.ts';
+import { bridgeRuleOptions, makeBridgeRule } from './bridge-rule.ts';
 import { checkHostPort, checkRedisUrl } from './endpoint.ts';
 import { listenerOptions, makeListener } from './listener.ts';
 import { choice, integer, list, optionalAddress, optionalText, records, text, toggle, type Values } from './option.ts';
@@ -70,11 +70,24 @@ export const options = {
       check: checkHostPort,
     }),
     clientId: text({ default: 'swarmq', text: 'The name under which Kafka sees the bridge.' }),
+    allowAutoTopicCreation: toggle({
+      default: true,
+      text: 'Let Kafka make topics that do not exist yet; it does when its own `auto.create.topics.enable` says so too. '
+        + 'Without it, records of a missing topic wait in the outbox, and all others behind them.',
+    }),
+    compression: choice(['none', 'gzip'], { default: 'none', text: 'How the batches are compressed that go to Kafka.' }),
+    requestTimeoutMs: integer({
+      default: 30_000,
+      min: 1_000,
+      max: 600_000,
+      unit: 'ms',
+      text: 'How long Kafka may take to answer a request before the connection is given up and the batch is sent again.',
+    }),
   },
   bridge: {
     rules: records(bridgeRuleOptions, {
       default: [],
-      make: (rule) => rule,
+      make: makeBridgeRule,
       text: 'Which messages go to Kafka. Needs `kafka.brokers` and `redis.url`.',
     }),
     outbox: {
@@ -82,7 +95,7 @@ export const options = {
         default: 1_000_000,
         min: 1,
         unit: 'records',
-        text: 'Most records of one rule that wait for Kafka.',
+        text: 'Most records, of all rules together, that wait for Kafka.',
       }),
       whenFull: choice(['block', 'drop-oldest', 'drop-newest'], {
         default: 'block',
@@ -98,7 +111,20 @@ export const options = {
         unit: 'ms',
         text: 'How long a request that is not full waits for more records.',
       }),
+      maxBytes: integer({
+        default: 900_000,
+        min: 1_000,
+        max: 100_000_000,
+        unit: 'bytes',
+        text: 'Most bytes of one request to Kafka. Kafka refuses more than `message.max.bytes` of its own (1 MiB by default) for one partition.',
+      }),
     },
+    deadLetterTopic: text({
+      default: 'swarmq.dead-letter',
+      text: 'The Kafka topic for records that are not fit for their own: too large, unreadable, or with a topic that has no valid name. '
+        + 'Empty: they are dropped and counted.',
+      check: (topic) => (/^[A-Za-z0-9._-]{0,249}$/.test(topic) ? null : 'is no Kafka topic: use up to 249 letters, digits, . _ or -'),
+    }),
   },
   admin: {
     listen: optionalAddress({
