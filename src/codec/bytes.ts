@@ -28,9 +28,7 @@ export function putU32(target: Buffer, at: number, value: number): number {
   return at + 4;
 }
 
-/** The largest Variable Byte Integer, so also the largest remaining length. [MQTT 5, 1.5.5] */
-export const maxVarint = 268_435_455;
-
+/** How many bytes a Variable Byte Integer takes, up to 268,435,455 in four. [MQTT 5, 1.5.5] */
 export function varintBytes(value: number): number {
   if (value < 0x80) return 1;
   if (value < 0x4000) return 2;

@@ -128,12 +128,11 @@ export function connectVersion(buffer: Buffer, start: number, end: number): Prot
 function readProtocol(body: Body): number {
   const name = body.text('protocol name');
   const level = body.u8('protocol level');
-  const known =
-    name === 'MQTT' ? level === 4 || level === 5 || level === 0x84 : name === 'MQIsdp' && (level === 3 || level === 0x83);
-  if (known) return level;
+  if (name === 'MQTT' && (level === 4 || level === 5 || level === 0x84)) return level;
+  if (name === 'MQIsdp' && (level === 3 || level === 0x83)) return level;
   throw new BrokerError(
     'unsupported-protocol',
-    `CONNECT: protocol ${JSON.stringify(name.slice(0, 16))} level ${level} is none of MQTT 3.1, 3.1.1, 5.0 [MQTT-3.1.2-2]`,
+    `CONNECT: protocol ${JSON.stringify(name.slice(0, 16))} level ${level} is not spoken here [MQTT-3.1.2-2]`,
   );
 }
 

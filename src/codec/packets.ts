@@ -22,9 +22,7 @@ export const PacketType = {
   auth: 15,
 } as const;
 
-export type PacketName = keyof typeof PacketType;
-
-const names = Object.keys(PacketType) as PacketName[];
+const names = Object.keys(PacketType);
 
 /** The name of a packet by its first byte, as error messages show it. */
 export function packetName(first: number): string {

@@ -28,7 +28,8 @@ export function readPublishProperties(buffer: Buffer, at: number, end: number, i
     if (id === propertyId.topicAlias) {
       if (into.topicAlias !== 0) throw twice('topic alias');
       into.topicAlias = u16At(buffer, at + 1);
-      if (into.topicAlias === 0) throw new BrokerError('topic-alias-invalid', 'PUBLISH: topic alias is 0 [MQTT-3.3.2-8]');
+      if (into.topicAlias === 0)
+        throw new BrokerError('topic-alias-invalid', 'PUBLISH: topic alias is 0 [MQTT-3.3.2-8]');
     } else if (id === propertyId.expirySeconds) {
       if (into.expirySeconds >= 0) throw twice('message expiry');
       into.expirySeconds = u32At(buffer, at + 1);

@@ -92,7 +92,8 @@ export function readPublish(
   if (version === 5) at = readPublishProperties(buffer, at, end, into);
   if (into.topic.length === 0 && into.topicAlias === 0) {
     // an empty name without an alias is a protocol error in MQTT 5 [3.3.2.1], no name at all before it [MQTT-4.7.3-1]
-    if (version === 5) throw protocolError('PUBLISH', 'topic name is empty and there is no topic alias [MQTT 5, 3.3.2.1]');
+    if (version === 5)
+      throw protocolError('PUBLISH', 'topic name is empty and there is no topic alias [MQTT 5, 3.3.2.1]');
     throw new BrokerError('topic-name-invalid', 'PUBLISH: topic name is empty [MQTT-4.7.3-1]');
   }
   into.payload = at === end ? noBytes : buffer.subarray(at, end);

@@ -1,5 +1,5 @@
 import { BrokerError } from '../base/errors.ts';
-import { Message, type Qos } from '../base/message.ts';
+import { Message, noBytes, type Qos } from '../base/message.ts';
 import { byteAt, putU16, putU32, u16At, u32At } from './bytes.ts';
 import { putText, textAt, utf8Bytes } from './text.ts';
 
@@ -7,10 +7,11 @@ import { putText, textAt, utf8Bytes } from './text.ts';
  * How a message is stored, and sent between nodes:
  *
  *     u8 version · u8 flags (bits 0-1 QoS, bit 2 RETAIN) · u48 publishedAt · u48 expiresAt (0: never)
- *     u16 topic bytes · topic · u16 publisher bytes · publisher · u32 properties bytes · properties · payload (the rest)
+ *     u16 topic bytes · topic · u16 publisher bytes · publisher
+ *     u32 properties bytes · properties · payload (the rest)
  *
- * Numbers are big-endian, times are ms since 1970. Nodes of two releases share a store, so a change of this form needs a
- * new version, and the old one stays readable.
+ * Numbers are big-endian, times are ms since 1970. Nodes of two releases share a store, so a change of this form needs
+ * a new version, and the old one stays readable.
  */
 const formVersion = 1;
 const headBytes = 14;
@@ -68,7 +69,7 @@ export function decodeRecord(bytes: Buffer, at = 0): Message {
     bytes.subarray(payloadStart),
     (flags & 0x03) as Qos,
     (flags & 0x04) !== 0,
-    bytes.subarray(propertiesStart, payloadStart),
+    payloadStart === propertiesStart ? noBytes : bytes.subarray(propertiesStart, payloadStart),
     expiresAt,
     publishedAt,
     publisher,

@@ -16,7 +16,8 @@ const first = (type: number) => ((type << 4) | (type === 6 ? 2 : 0)).toString(16
 describe('codec: PUBACK, PUBREC, PUBREL, PUBCOMP', () => {
   it('the short form is read in every version', () => {
     for (const version of versions) {
-      for (const type of types) assert.deepEqual(read(bytes(`${first(type)} 02 ff fe`), version), { packetId: 0xfffe, reason: 0 });
+      for (const type of types)
+        assert.deepEqual(read(bytes(`${first(type)} 02 ff fe`), version), { packetId: 0xfffe, reason: 0 });
     }
   });
 
@@ -56,7 +57,13 @@ describe('codec: PUBACK, PUBREC, PUBREL, PUBCOMP', () => {
     ['a reason before MQTT 5', '40 03 00 01 00', [3, 4], 'malformed-packet', /1 bytes follow/],
     ['bytes behind the properties', '40 05 00 01 00 00 00', [5], 'malformed-packet', /1 bytes follow/],
     ['properties cut off', '40 04 00 01 00 01', [5], 'malformed-packet', /properties is cut off/],
-    ['a reason string twice', '40 0a 00 01 00 06 1f 00 00 1f 00 00', [5], 'protocol-error', /reasonString stands twice/],
+    [
+      'a reason string twice',
+      '40 0a 00 01 00 06 1f 00 00 1f 00 00',
+      [5],
+      'protocol-error',
+      /reasonString stands twice/,
+    ],
     ['a property of another packet', '40 06 00 01 00 02 01 00', [5], 'malformed-packet', /property 1 /],
   ];
   for (const [title, text, where, code, message] of bad) {

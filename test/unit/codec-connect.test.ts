@@ -21,7 +21,10 @@ const client = "00 02 'c1'";
 /** An MQTT 5 CONNECT with these properties. */
 function withProperties(text: string): Buffer {
   const properties = bytes(text);
-  return packet(0x10, Buffer.concat([bytes(`${v5} 02 00 3c`), Buffer.of(properties.length), properties, bytes(client)]));
+  return packet(
+    0x10,
+    Buffer.concat([bytes(`${v5} 02 00 3c`), Buffer.of(properties.length), properties, bytes(client)]),
+  );
 }
 
 /** An MQTT 5 CONNECT whose will has these properties and this topic. */
@@ -148,7 +151,14 @@ describe('codec: CONNECT', () => {
     assert.equal(read(`${v3} 3b 00 3c ${client}`).will, null);
   });
 
-  const unsupported = ["00 04 'MQTT' 03", "00 04 'MQTT' 06", "00 04 'MQTT' 85", "00 06 'MQIsdp' 04", "00 04 'mqtt' 04", "00 00 04"];
+  const unsupported = [
+    "00 04 'MQTT' 03",
+    "00 04 'MQTT' 06",
+    "00 04 'MQTT' 85",
+    "00 06 'MQIsdp' 04",
+    "00 04 'mqtt' 04",
+    '00 00 04',
+  ];
   for (const protocol of unsupported) {
     it(`protocol ${protocol} is not supported`, () => {
       refuses('unsupported-protocol', /CONNECT: protocol/, () => read(`${protocol} 02 00 3c ${client}`));
@@ -234,9 +244,15 @@ describe('codec: CONNACK', () => {
   it('the bytes are those of the standard', () => {
     assert.deepEqual(encodeConnack({ sessionPresent: true, reason: 0 }, 4), bytes('20 02 01 00'));
     assert.deepEqual(encodeConnack({ sessionPresent: true, reason: 0 }, 5), bytes('20 03 01 00 00'));
-    assert.deepEqual(encodeConnack({ sessionPresent: false, reason: 5, properties: { receiveMaximum: 1 } }, 4), bytes('20 02 00 05'));
     assert.deepEqual(
-      encodeConnack({ sessionPresent: false, reason: 0, properties: { receiveMaximum: 10, retainAvailable: false } }, 5),
+      encodeConnack({ sessionPresent: false, reason: 5, properties: { receiveMaximum: 1 } }, 4),
+      bytes('20 02 00 05'),
+    );
+    assert.deepEqual(
+      encodeConnack(
+        { sessionPresent: false, reason: 0, properties: { receiveMaximum: 10, retainAvailable: false } },
+        5,
+      ),
       bytes('20 08 00 00 05 21 00 0a 25 00'),
     );
   });

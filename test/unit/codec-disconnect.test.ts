@@ -68,7 +68,13 @@ describe('codec: AUTH', () => {
   });
 
   it('what is written reads back', () => {
-    const sent = { reason: 0x18, method: 'm', data: bytes('00 ff'), reasonString: 'why', userProperties: [['k', 'v']] as [string, string][] };
+    const sent = {
+      reason: 0x18,
+      method: 'm',
+      data: bytes('00 ff'),
+      reasonString: 'why',
+      userProperties: [['k', 'v']] as [string, string][],
+    };
     assert.deepEqual(readWhole(readAuth, encodeAuth(sent), 5), sent);
     assert.deepEqual(
       encodeAuth({ reason: 0, method: 'm', data: null, reasonString: null, userProperties: [] }),
@@ -94,7 +100,8 @@ describe('codec: AUTH', () => {
 
 describe('codec: PINGREQ', () => {
   it('two bytes, and an answer of two bytes', () => {
-    const ping = (text: string) => readWhole((_buffer, first, start, end, version) => readPingreq(first, start, end, version), bytes(text), 4);
+    const ping = (text: string) =>
+      readWhole((_buffer, first, start, end, version) => readPingreq(first, start, end, version), bytes(text), 4);
     ping('c0 00');
     refuses('malformed-packet', /PINGREQ: reserved flags/, () => ping('c1 00'));
     refuses('malformed-packet', /PINGREQ: 1 bytes follow/, () => ping('c0 01 00'));

@@ -27,7 +27,10 @@ const stream = [
 
 describe('codec: frames', () => {
   it('packets come out of one chunk in their order', () => {
-    assert.deepEqual(packetsOf([Buffer.concat(stream)]), stream.map((one) => packetsOf([one])[0]));
+    assert.deepEqual(
+      packetsOf([Buffer.concat(stream)]),
+      stream.map((one) => packetsOf([one])[0]),
+    );
   });
 
   it('a stream split at any byte gives the same packets', () => {
@@ -51,7 +54,7 @@ describe('codec: frames', () => {
       );
       const whole = Buffer.concat(sent);
       const chunks: Buffer[] = [];
-      for (let at = 0; at < whole.length; ) {
+      for (let at = 0; at < whole.length;) {
         const size = 1 + random(random(2) === 0 ? 5 : 20_000);
         chunks.push(whole.subarray(at, at + size));
         at += size;
@@ -120,7 +123,9 @@ describe('codec: frames', () => {
   it('a remaining length of five bytes is malformed, however it arrives', () => {
     for (const cut of [0, 1, 3, 4]) {
       const whole = bytes('30 80 80 80 80 01');
-      refuses('malformed-packet', /PUBLISH: remaining length/, () => packetsOf([whole.subarray(0, cut), whole.subarray(cut)]));
+      refuses('malformed-packet', /PUBLISH: remaining length/, () =>
+        packetsOf([whole.subarray(0, cut), whole.subarray(cut)]),
+      );
     }
   });
 

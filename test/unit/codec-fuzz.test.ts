@@ -35,7 +35,10 @@ const corpus: readonly Buffer[] = [
   ),
   packet(0x30, bytes("00 0a 'car/é/gps' 'payload'")),
   packet(0x3b, bytes("00 03 'a/b' 00 07 00 'payload'")),
-  packet(0x34, bytes("00 03 'a/b' 00 07 1a 01 01 23 00 07 08 00 01 'r' 02 00 00 00 3c 09 00 02 00 ff 26 00 01 'k' 00 01 'v' 'p'")),
+  packet(
+    0x34,
+    bytes("00 03 'a/b' 00 07 1a 01 01 23 00 07 08 00 01 'r' 02 00 00 00 3c 09 00 02 00 ff 26 00 01 'k' 00 01 'v' 'p'"),
+  ),
   packet(0x40, bytes('00 07')),
   packet(0x50, bytes("00 07 97 05 1f 00 02 'no'")),
   packet(0x62, bytes("00 07 92 07 26 00 01 'k' 00 01 'v'")),
@@ -119,10 +122,32 @@ function readAny({ buffer, first, start, end }: FrameReader, version: Version): 
 function expectSameAgain(version: Version): void {
   const { topic, qos, retain, dup, packetId, topicAlias, expirySeconds, properties, payload } = publish;
   const size = utf8Bytes(topic);
-  const head = publishHeadBytes(size, payload.length, properties.length, qos, version, expirySeconds, noBytes, topicAlias);
+  const head = publishHeadBytes(
+    size,
+    payload.length,
+    properties.length,
+    qos,
+    version,
+    expirySeconds,
+    noBytes,
+    topicAlias,
+  );
   const whole = Buffer.alloc(head + payload.length);
   writePublishHead(
-    whole, 0, topic, size, payload.length, properties, qos, retain, dup, packetId, version, expirySeconds, noBytes, topicAlias,
+    whole,
+    0,
+    topic,
+    size,
+    payload.length,
+    properties,
+    qos,
+    retain,
+    dup,
+    packetId,
+    version,
+    expirySeconds,
+    noBytes,
+    topicAlias,
   );
   payload.copy(whole, head);
   const frames = new FrameReader(1_000_000);
@@ -177,7 +202,13 @@ describe('codec: bent packets', () => {
     }
     // a fuzz that no longer reaches the readers would pass for ever
     assert.ok(accepted > packets / 50, `${accepted} accepted`);
-    for (const code of ['malformed-packet', 'protocol-error', 'invalid-utf8', 'packet-too-large', 'unsupported-protocol']) {
+    for (const code of [
+      'malformed-packet',
+      'protocol-error',
+      'invalid-utf8',
+      'packet-too-large',
+      'unsupported-protocol',
+    ]) {
       assert.ok((refused.get(code) ?? 0) > 0, `none was refused as ${code}`);
     }
   });

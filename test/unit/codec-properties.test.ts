@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { Body } from '../../src/codec/body.ts';
-import { encodeProperties, encodePropertyBlock, readProperties, type PropertyPlace } from '../../src/codec/properties.ts';
+import {
+  encodeProperties,
+  encodePropertyBlock,
+  readProperties,
+  type PropertyPlace,
+} from '../../src/codec/properties.ts';
 import { bytes, refuses } from '../support/codec.ts';
 
 /** Table 2-4 of MQTT 5, packet by packet: the identifiers that may stand there. */
@@ -51,8 +56,12 @@ describe('codec: properties', () => {
     it(`${place} takes the properties that table 2-4 gives it, and no other`, () => {
       for (let id = 0; id < 128; id++) {
         const one = Buffer.concat([Buffer.of(id), valueOf(id)]);
-        if (bytes(allowed[place]).includes(id)) assert.equal(Object.keys(read(place, block(one))).length, 1, `property ${id}`);
-        else refuses('malformed-packet', new RegExp(`X: property ${id} does not belong here`), () => read(place, block(one)));
+        if (bytes(allowed[place]).includes(id))
+          assert.equal(Object.keys(read(place, block(one))).length, 1, `property ${id}`);
+        else
+          refuses('malformed-packet', new RegExp(`X: property ${id} does not belong here`), () =>
+            read(place, block(one)),
+          );
       }
     });
 
@@ -98,6 +107,8 @@ describe('codec: properties', () => {
   });
 
   it('text that has no room in MQTT is a fault of the caller', () => {
-    refuses('internal', /reasonString has 65536 bytes/, () => encodeProperties<'disconnect'>({ reasonString: 'x'.repeat(65_536) }));
+    refuses('internal', /reasonString has 65536 bytes/, () =>
+      encodeProperties<'disconnect'>({ reasonString: 'x'.repeat(65_536) }),
+    );
   });
 });

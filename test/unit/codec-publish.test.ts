@@ -21,7 +21,10 @@ function read(whole: Buffer, version: 3 | 4 | 5): IncomingPublish {
 /** A QoS 0 PUBLISH of MQTT 5 to topic `t` with these properties. */
 function withProperties(text: string): Buffer {
   const properties = bytes(text);
-  return packet(0x30, Buffer.concat([bytes("00 01 't'"), Buffer.of(properties.length), properties, bytes("'payload'")]));
+  return packet(
+    0x30,
+    Buffer.concat([bytes("00 01 't'"), Buffer.of(properties.length), properties, bytes("'payload'")]),
+  );
 }
 
 describe('codec: PUBLISH', () => {
@@ -32,7 +35,10 @@ describe('codec: PUBLISH', () => {
       it('the fields of each QoS are read', () => {
         for (const qos of [0, 1, 2] as const) {
           const id = qos === 0 ? '' : '12 34';
-          const got = read(packet(0x31 | (qos << 1) | (qos ? 8 : 0), bytes(`00 03 'a/b' ${id} ${none} 'hello'`)), version);
+          const got = read(
+            packet(0x31 | (qos << 1) | (qos ? 8 : 0), bytes(`00 03 'a/b' ${id} ${none} 'hello'`)),
+            version,
+          );
           assert.deepEqual(got, {
             topic: 'a/b',
             qos,
@@ -139,7 +145,10 @@ describe('codec: PUBLISH', () => {
 
     it('one object read into twice keeps nothing of the first packet', () => {
       const into = newIncomingPublish();
-      for (const whole of [withProperties("01 01 23 00 07 02 00 00 00 01 03 00 01 'x'"), packet(0x30, bytes("00 01 't' 00"))]) {
+      for (const whole of [
+        withProperties("01 01 23 00 07 02 00 00 00 01 03 00 01 'x'"),
+        packet(0x30, bytes("00 01 't' 00")),
+      ]) {
         const { buffer, first, start, end } = framed(whole);
         readPublish(buffer, first, start, end, 5, into);
       }
@@ -178,7 +187,13 @@ describe('codec: PUBLISH', () => {
     }
 
     it('a property length that is absent, beyond the end or not in its shortest form is malformed', () => {
-      for (const body of ["00 01 't'", "00 01 't' 05 01 00", "00 01 't' 80", "00 01 't' 80 00", "00 01 't' ff ff ff ff 01"]) {
+      for (const body of [
+        "00 01 't'",
+        "00 01 't' 05 01 00",
+        "00 01 't' 80",
+        "00 01 't' 80 00",
+        "00 01 't' ff ff ff ff 01",
+      ]) {
         refuses('malformed-packet', /propert/, () => read(packet(0x30, bytes(body)), 5));
       }
     });
@@ -194,12 +209,37 @@ describe('codec: PUBLISH', () => {
         for (const topic of topics) {
           for (const qos of [0, 1, 2] as Qos[]) {
             for (const payload of [noBytes, Buffer.alloc(100, 'p'), Buffer.alloc(20_000, 'p')]) {
-              for (const [properties, expiry, alias] of [[noBytes, -1, 0], [travelling, 0xfffffffe, 9]] as const) {
+              for (const [properties, expiry, alias] of [
+                [noBytes, -1, 0],
+                [travelling, 0xfffffffe, 9],
+              ] as const) {
                 const size = utf8Bytes(topic);
-                const head = publishHeadBytes(size, payload.length, properties.length, qos, version, expiry, noBytes, alias);
+                const head = publishHeadBytes(
+                  size,
+                  payload.length,
+                  properties.length,
+                  qos,
+                  version,
+                  expiry,
+                  noBytes,
+                  alias,
+                );
                 const id = qos === 0 ? 0 : 65_535;
                 const end = writePublishHead(
-                  target, 3, topic, size, payload.length, properties, qos, true, qos > 0, id, version, expiry, noBytes, alias,
+                  target,
+                  3,
+                  topic,
+                  size,
+                  payload.length,
+                  properties,
+                  qos,
+                  true,
+                  qos > 0,
+                  id,
+                  version,
+                  expiry,
+                  noBytes,
+                  alias,
                 );
                 assert.equal(end, 3 + head);
                 payload.copy(target, end);

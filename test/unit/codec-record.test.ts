@@ -4,21 +4,40 @@ import { Message, noBytes } from '../../src/base/message.ts';
 import { decodeRecord, encodeRecord } from '../../src/codec/record.ts';
 import { bytes, randomFrom, refuses } from '../support/codec.ts';
 
-const message = new Message('a/b', Buffer.from('hello'), 1, true, bytes("26 00 01 'k' 00 01 'v'"), 0x0102030405, 1_763_676_000_000, 'c1');
+const message = new Message(
+  'a/b',
+  Buffer.from('hello'),
+  1,
+  true,
+  bytes("26 00 01 'k' 00 01 'v'"),
+  0x0102030405,
+  1_763_676_000_000,
+  'c1',
+);
 
 describe('codec: the stored form of a message', () => {
   it('what is stored reads back', () => {
     for (const one of [
       message,
       new Message('é/\u{1f697}', noBytes, 0, false, noBytes, 0, 0, ''),
-      new Message('x'.repeat(65_535), Buffer.alloc(100_000, 'p'), 2, true, Buffer.alloc(70_000, 1), 2 ** 48 - 1, 2 ** 48 - 1, 'ü'),
+      new Message(
+        'x'.repeat(65_535),
+        Buffer.alloc(100_000, 'p'),
+        2,
+        true,
+        Buffer.alloc(70_000, 1),
+        2 ** 48 - 1,
+        2 ** 48 - 1,
+        'ü',
+      ),
     ]) {
       assert.deepEqual(decodeRecord(encodeRecord(one)), one);
     }
   });
 
   it('the bytes are those that other nodes expect', () => {
-    const expected = "01 05 01 9a a3 48 0f 00 00 01 02 03 04 05 00 03 'a/b' 00 02 'c1' 00 00 00 07 26 00 01 'k' 00 01 'v' 'hello'";
+    const expected =
+      "01 05 01 9a a3 48 0f 00 00 01 02 03 04 05 00 03 'a/b' 00 02 'c1' 00 00 00 07 26 00 01 'k' 00 01 'v' 'hello'";
     assert.deepEqual(encodeRecord(message), bytes(expected));
   });
 

@@ -14,7 +14,13 @@ import {
   writeAck,
   writePublishHead,
 } from '../../src/codec/publish.ts';
-import { encodeSuback, encodeSubscriptionId, encodeUnsuback, readSubscribe, readUnsubscribe } from '../../src/codec/subscribe.ts';
+import {
+  encodeSuback,
+  encodeSubscriptionId,
+  encodeUnsuback,
+  readSubscribe,
+  readUnsubscribe,
+} from '../../src/codec/subscribe.ts';
 import { framed, randomFrom, readWhole, versions } from '../support/codec.ts';
 
 type Version = 3 | 4 | 5;
@@ -93,25 +99,28 @@ describe('codec: a second opinion, what mqtt-packet writes is read', () => {
     };
     const got = readWhole(readConnect, theirs(sent, version), version);
     const five = version === 5;
-    assert.deepEqual({ ...got, will: null }, {
-      version,
-      clientId: sent.clientId,
-      cleanStart: true,
-      keepAliveSeconds: sent.keepalive,
-      username: sent.username,
-      password: sent.password,
-      will: null,
-      sessionExpirySeconds: (five && properties.sessionExpiryInterval) || 0,
-      receiveMaximum: (five && properties.receiveMaximum) || 65_535,
-      maximumPacketBytes: (five && properties.maximumPacketSize) || 0,
-      topicAliasMaximum: (five && properties.topicAliasMaximum) || 0,
-      requestResponseInformation: (five && properties.requestResponseInformation) ?? false,
-      requestProblemInformation: five ? (properties.requestProblemInformation ?? true) : true,
-      userProperties: five ? Object.entries(properties.userProperties ?? {}) : [],
-      authenticationMethod: five ? (properties.authenticationMethod ?? null) : null,
-      authenticationData: null,
-      bridge: false,
-    });
+    assert.deepEqual(
+      { ...got, will: null },
+      {
+        version,
+        clientId: sent.clientId,
+        cleanStart: true,
+        keepAliveSeconds: sent.keepalive,
+        username: sent.username,
+        password: sent.password,
+        will: null,
+        sessionExpirySeconds: (five && properties.sessionExpiryInterval) || 0,
+        receiveMaximum: (five && properties.receiveMaximum) || 65_535,
+        maximumPacketBytes: (five && properties.maximumPacketSize) || 0,
+        topicAliasMaximum: (five && properties.topicAliasMaximum) || 0,
+        requestResponseInformation: (five && properties.requestResponseInformation) ?? false,
+        requestProblemInformation: five ? (properties.requestProblemInformation ?? true) : true,
+        userProperties: five ? Object.entries(properties.userProperties ?? {}) : [],
+        authenticationMethod: five ? (properties.authenticationMethod ?? null) : null,
+        authenticationData: null,
+        bridge: false,
+      },
+    );
     assert.equal(got.will === null, sent.will === undefined);
     if (got.will === null) return;
     assert.equal(got.will.topic, will.topic);
@@ -147,24 +156,32 @@ describe('codec: a second opinion, what mqtt-packet writes is read', () => {
     const got = newIncomingPublish();
     readPublish(buffer, first, start, end, version, got);
     const five = version === 5;
-    assert.deepEqual({ ...got, properties: noBytes }, {
-      topic: sent.topic,
-      qos,
-      retain: sent.retain,
-      dup: sent.dup,
-      packetId: sent.messageId ?? 0,
-      topicAlias: (five && properties.topicAlias) || 0,
-      expirySeconds: five ? (properties.messageExpiryInterval ?? -1) : -1,
-      payloadFormat: five && properties.payloadFormatIndicator === true ? 1 : 0,
-      properties: noBytes,
-      payload: sent.payload,
-    });
+    assert.deepEqual(
+      { ...got, properties: noBytes },
+      {
+        topic: sent.topic,
+        qos,
+        retain: sent.retain,
+        dup: sent.dup,
+        packetId: sent.messageId ?? 0,
+        topicAlias: (five && properties.topicAlias) || 0,
+        expirySeconds: five ? (properties.messageExpiryInterval ?? -1) : -1,
+        payloadFormat: five && properties.payloadFormatIndicator === true ? 1 : 0,
+        properties: noBytes,
+        payload: sent.payload,
+      },
+    );
   });
 
   each('PUBACK, PUBREC, PUBREL and PUBCOMP', (version) => {
     const cmd = pick('puback', 'pubrec', 'pubrel', 'pubcomp');
     const reasonCode = cmd === 'puback' || cmd === 'pubrec' ? pick(0, 0x80, 0x97) : pick(0, 0x92);
-    const sent = { cmd, messageId: packetId(), reasonCode, properties: some({ reasonString: text(), userProperties: { a: text() } }) };
+    const sent = {
+      cmd,
+      messageId: packetId(),
+      reasonCode,
+      properties: some({ reasonString: text(), userProperties: { a: text() } }),
+    };
     const { buffer, first, start, end } = framed(theirs(sent, version));
     const got = { packetId: 0, reason: 0 };
     readAck(buffer, first, start, end, version, got);
@@ -237,13 +254,36 @@ function fields(packet: Packet, ...names: string[]): Record<string, unknown> {
 
 describe('codec: a second opinion, what is written mqtt-packet reads', () => {
   each('PUBLISH', (version) => {
-    const [topic, payload, qos, retain, id, expiry, alias] = [name(), data(), qosAny(), flip(), packetId(), random(1000), packetId()];
+    const [topic, payload, qos, retain, id, expiry, alias] = [
+      name(),
+      data(),
+      qosAny(),
+      flip(),
+      packetId(),
+      random(1000),
+      packetId(),
+    ];
     const ids = version === 5 ? Buffer.concat([encodeSubscriptionId(7), encodeSubscriptionId(268_435_455)]) : noBytes;
     const size = utf8Bytes(topic);
     const head = publishHeadBytes(size, payload.length, 2, qos, version, expiry, ids, alias);
     const whole = Buffer.alloc(head + payload.length);
     const properties = Buffer.of(0x01, 0x01);
-    writePublishHead(whole, 0, topic, size, payload.length, properties, qos, retain, false, id, version, expiry, ids, alias);
+    writePublishHead(
+      whole,
+      0,
+      topic,
+      size,
+      payload.length,
+      properties,
+      qos,
+      retain,
+      false,
+      id,
+      version,
+      expiry,
+      ids,
+      alias,
+    );
     payload.copy(whole, head);
     const seen = asTheySee(whole, version);
     assert.deepEqual(fields(seen, 'cmd', 'topic', 'qos', 'retain', 'dup', 'messageId', 'payload'), {
@@ -282,7 +322,11 @@ describe('codec: a second opinion, what is written mqtt-packet reads', () => {
     assert.deepEqual(fields(connack, 'cmd', 'sessionPresent'), { cmd: 'connack', sessionPresent: version !== 3 });
     const id = packetId();
     const suback = asTheySee(encodeSuback(id, [0, 1, 2, 0x80], version), version);
-    assert.deepEqual(fields(suback, 'cmd', 'messageId', 'granted'), { cmd: 'suback', messageId: id, granted: [0, 1, 2, 0x80] });
+    assert.deepEqual(fields(suback, 'cmd', 'messageId', 'granted'), {
+      cmd: 'suback',
+      messageId: id,
+      granted: [0, 1, 2, 0x80],
+    });
     const unsuback = asTheySee(encodeUnsuback(id, [0, 0x11], version), version);
     assert.deepEqual(fields(unsuback, 'cmd', 'messageId'), { cmd: 'unsuback', messageId: id });
     assert.equal(asTheySee(pingresp, version).cmd, 'pingresp');
@@ -344,7 +388,10 @@ describe('codec: a second opinion, what is written mqtt-packet reads', () => {
     const bye = asTheySee(encodeDisconnect(0x8b, 'draining', 'n2'), 5);
     assert.deepEqual(fields(bye, 'cmd', 'reasonCode'), { cmd: 'disconnect', reasonCode: 0x8b });
     assert.deepEqual(fields(bye, 'properties')['properties'], { reasonString: 'draining', serverReference: 'n2' });
-    const auth = asTheySee(encodeAuth({ reason: 0x18, method: 'm', data: Buffer.of(7), reasonString: null, userProperties: [] }), 5);
+    const auth = asTheySee(
+      encodeAuth({ reason: 0x18, method: 'm', data: Buffer.of(7), reasonString: null, userProperties: [] }),
+      5,
+    );
     assert.deepEqual(fields(auth, 'cmd', 'reasonCode'), { cmd: 'auth', reasonCode: 0x18 });
     assert.deepEqual(fields(auth, 'properties')['properties'], {
       authenticationMethod: 'm',

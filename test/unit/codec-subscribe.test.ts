@@ -9,7 +9,8 @@ import {
 } from '../../src/codec/subscribe.ts';
 import { bytes, packet, readWhole, refuses, versions } from '../support/codec.ts';
 
-const subscribe = (body: string, version: 3 | 4 | 5, first = 0x82) => readWhole(readSubscribe, packet(first, bytes(body)), version);
+const subscribe = (body: string, version: 3 | 4 | 5, first = 0x82) =>
+  readWhole(readSubscribe, packet(first, bytes(body)), version);
 const unsubscribe = (body: string, version: 3 | 4 | 5, first = 0xa2) =>
   readWhole(readUnsubscribe, packet(first, bytes(body)), version);
 
@@ -50,7 +51,13 @@ describe('codec: SUBSCRIBE', () => {
 
   const none = (version: number) => (version === 5 ? '00' : '');
   const bad: [string, (version: number) => string, readonly (3 | 4 | 5)[], ErrorCode, RegExp][] = [
-    ['packet identifier 0', (v) => `00 00 ${none(v)} 00 01 'a' 00`, versions, 'protocol-error', /packet identifier is 0/],
+    [
+      'packet identifier 0',
+      (v) => `00 00 ${none(v)} 00 01 'a' 00`,
+      versions,
+      'protocol-error',
+      /packet identifier is 0/,
+    ],
     ['no body', () => '', versions, 'malformed-packet', /packet identifier is cut off/],
     ['an empty list', (v) => `00 01 ${none(v)}`, versions, 'protocol-error', /no topic filter/],
     ['an empty filter', (v) => `00 01 ${none(v)} 00 00 00`, versions, 'topic-filter-invalid', /empty/],
@@ -69,8 +76,20 @@ describe('codec: SUBSCRIBE', () => {
     ['a share without a name', () => "00 01 00 00 09 '$share//a' 00", [5], 'topic-filter-invalid', /share/],
     ['a share with a wildcard name', () => "00 01 00 00 0a '$share/+/a' 00", [5], 'topic-filter-invalid', /share/],
     ['subscription identifier 0', () => "00 01 02 0b 00 00 01 'a' 00", [5], 'protocol-error', /subscriptionId is 0/],
-    ['two identifiers', () => "00 01 04 0b 01 0b 02 00 01 'a' 00", [5], 'protocol-error', /subscriptionId stands twice/],
-    ['an identifier too long', () => "00 01 06 0b ff ff ff ff 01 00 01 'a' 00", [5], 'malformed-packet', /subscriptionId/],
+    [
+      'two identifiers',
+      () => "00 01 04 0b 01 0b 02 00 01 'a' 00",
+      [5],
+      'protocol-error',
+      /subscriptionId stands twice/,
+    ],
+    [
+      'an identifier too long',
+      () => "00 01 06 0b ff ff ff ff 01 00 01 'a' 00",
+      [5],
+      'malformed-packet',
+      /subscriptionId/,
+    ],
     ['a property of another packet', () => "00 01 02 01 00 00 01 'a' 00", [5], 'malformed-packet', /property 1 /],
   ];
   for (const [title, body, where, code, message] of bad) {
@@ -125,7 +144,11 @@ describe('codec: SUBACK and UNSUBACK', () => {
   });
 
   it('a long SUBACK has a long length', () => {
-    const suback = encodeSuback(1, Array.from({ length: 300 }, () => 1), 4);
+    const suback = encodeSuback(
+      1,
+      Array.from({ length: 300 }, () => 1),
+      4,
+    );
     assert.deepEqual(suback.subarray(0, 5), bytes('90 ae 02 00 01'));
     assert.equal(suback.length, 305);
   });

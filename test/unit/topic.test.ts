@@ -35,7 +35,8 @@ describe('topic', () => {
   it('a shared filter is taken apart', () => {
     assert.deepEqual(parseShared('$share/g/a/+/#'), { group: 'g', filter: 'a/+/#' });
     assert.deepEqual(parseShared('$share/g//'), { group: 'g', filter: '/' });
-    for (const filter of ['$share', '$shared/g/a', 'a/$share/g/b', '$SHARE/g/a']) assert.equal(parseShared(filter), null, filter);
+    for (const filter of ['$share', '$shared/g/a', 'a/$share/g/b', '$SHARE/g/a'])
+      assert.equal(parseShared(filter), null, filter);
     for (const filter of ['$share/', '$share//a', '$share/g', '$share/g/', '$share/+/a', '$share/g#/a']) {
       assert.equal(parseShared(filter), 'invalid', filter);
     }
@@ -80,7 +81,8 @@ describe('topic', () => {
 
   it('matching is that of the standard, level by level', () => {
     const random = randomFrom(5);
-    const levels = (words: string[]) => Array.from({ length: 1 + random(4) }, () => words[random(words.length)] as string);
+    const levels = (words: string[]) =>
+      Array.from({ length: 1 + random(4) }, () => words[random(words.length)] as string);
     for (let round = 0; round < 20_000; round++) {
       const topic = levels(['', 'a', 'ab', 'b']);
       const filter = levels(['', 'a', 'ab', 'b', '+', '+']);
