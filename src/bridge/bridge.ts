@@ -8,7 +8,7 @@ import { openKafkaClient, type KafkaSettings } from './client.ts';
 import { Complaints } from './complaints.ts';
 import type { KafkaClient } from './kafka.ts';
 import { compileRules } from './mapping.ts';
-import { openBridgeMeters, type BridgeMeters } from './meters.ts';
+import { openBridgeMeters } from './meters.ts';
 import { Outbound } from './outbound.ts';
 import { Packer } from './parcel.ts';
 
@@ -25,7 +25,7 @@ export interface BridgeOptions {
   /** this life of the node */
   readonly node: string;
   readonly kafka: KafkaSettings;
-  /** Over so many records the outbox is full. */
+  /** Over so many records the outbox is full. The engine acts on it, except for `drop-oldest`, which is done here. */
   readonly maxRecords: number;
   readonly whenFull: 'block' | 'drop-oldest' | 'drop-newest';
   readonly batch: { readonly maxRecords: number; readonly maxBytes: number; readonly lingerMs: number };
@@ -35,6 +35,8 @@ export interface BridgeOptions {
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly log: Logger;
+  /** Told every now and then how long an outbox is, so that whoever waits for room goes on. */
+  readonly onLength?: (outbox: OutboxRef, length: number) => void;
   /** Another way to Kafka, for tests. */
   readonly client?: KafkaClient;
 }
@@ -58,7 +60,6 @@ export class Bridge {
   readonly #options: BridgeOptions;
   readonly #outbox: OutboxRef;
   readonly #outbound: Outbound;
-  readonly #meters: BridgeMeters;
   readonly #complaints: Complaints;
   #length = 0;
   #look: NodeJS.Timeout | undefined;
@@ -72,7 +73,6 @@ export class Bridge {
     const complaints = new Complaints(clock, log, meters);
     this.#options = options;
     this.#outbox = outbox;
-    this.#meters = meters;
     this.#complaints = complaints;
     this.rules = rules.map(({ name, filter }) => ({ name, filter, outbox }));
     this.#outbound = new Outbound({
@@ -126,45 +126,14 @@ export class Bridge {
     return oldestAt === null ? 0 : Math.max(0, this.#options.clock.now() - oldestAt);
   }
 
-  /** Whether the outbox is at its limit, as last seen. */
-  isFull(): boolean {
-    return this.#length >= this.#options.maxRecords;
-  }
-
-  /**
-   * What to do with a message that matches a rule. `push`: it goes into the outbox. `hold`: it waits, with its
-   * acknowledgement, until there is room; a QoS 0 message, which has none, is dropped: tell `noteDropped`. `drop`: it does
-   * not go into the outbox; tell `noteDropped`.
-   */
-  admit(): 'push' | 'hold' | 'drop' {
-    if (!this.isFull()) return 'push';
-    switch (this.#options.whenFull) {
-      case 'block':
-        return 'hold';
-      case 'drop-newest':
-        return 'drop';
-      case 'drop-oldest':
-        return 'push';
-    }
-  }
-
-  noteDropped(records: number): void {
-    this.#meters.dropped.of('outbox-full').value += records;
-    this.#complaints.say('outbox-full', { dropped: records }, 'the outbox is full: new records are dropped');
-  }
-
-  /** The length of an outbox as a commit found it. There is one; `outbox` says which as soon as there are more. */
-  noteLength(_outbox: OutboxRef, length: number): void {
-    this.#length = length;
-    this.#outbound.noteLength(length);
-  }
-
-  /** Commits measure the outbox too, but those of a full one wait, and a quiet node has none. */
+  /** The engine's commits measure the outbox too; but while it is full they wait, and a quiet node has none. */
   #lookAgain(): void {
     this.#look = setTimeout(() => {
       this.#options.store.outboxes.size(this.#outbox).then(
         (length) => {
-          this.noteLength(this.#outbox, length);
+          this.#length = length;
+          this.#outbound.noteLength(length);
+          this.#options.onLength?.(this.#outbox, length);
         },
         (error: unknown) => {
           this.#complaints.about('store', error);

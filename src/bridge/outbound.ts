@@ -25,7 +25,8 @@ interface Haul {
   readonly isFull: boolean;
 }
 
-const idleMs = 20;
+/** How often an empty outbox is looked at: the price is one small command each time, on the leader only. */
+const idleMs = 10;
 const dropAtOnce = 1_000;
 const storeBackoff: BackoffTable = { firstMs: 50, mostMs: 1_000 };
 
@@ -54,7 +55,6 @@ export class Outbound implements Service {
   #bytesPerEntry: number;
   #oldestAt: number | null = null;
   #isOverfull = false;
-  #isIdle = false;
 
   constructor(options: OutboundOptions) {
     this.#options = options;
@@ -85,10 +85,9 @@ export class Outbound implements Service {
     return this.#campaign.stop(graceMs);
   }
 
-  /** The outbox holds so many entries: a leader that waits for work looks at once. */
+  /** The outbox holds so many entries. */
   noteLength(length: number): void {
     this.#isOverfull = length > this.#options.dropOver;
-    if (this.#isIdle && length > 0) this.#campaign.term?.wake();
   }
 
   cut(): void {
@@ -123,7 +122,7 @@ export class Outbound implements Service {
       this.#ahead = null;
       isFine();
       if (haul.entries.length === 0) {
-        await this.#idle(term);
+        await term.pause(idleMs);
       } else if (haul.isFull) {
         this.#ahead = this.#read();
         // heard in the next round; until then nobody listens
@@ -144,12 +143,6 @@ export class Outbound implements Service {
       this.#bytesPerEntry = Math.max(1, entries.reduce((sum, { record }) => sum + record.length, 0) / entries.length);
     }
     return { entries, isFull: entries.length === count };
-  }
-
-  async #idle(term: Term): Promise<void> {
-    this.#isIdle = true;
-    await term.pause(idleMs);
-    this.#isIdle = false;
   }
 
   async #linger(term: Term, entries: readonly OutboxEntry[]): Promise<readonly OutboxEntry[]> {

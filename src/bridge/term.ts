@@ -42,7 +42,7 @@ export class Term {
     if (this.isOver) throw new BrokerError('fenced', 'another node leads the outbox');
   }
 
-  /** Waits; less when the term ends or begins to, or when it is woken. There is one waiter at a time. */
+  /** Waits; less when the term is over or to be left. There is one waiter at a time. */
   pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const done = (): void => {
@@ -53,9 +53,5 @@ export class Term {
       const timer = setTimeout(done, ms);
       this.#wake = done;
     });
-  }
-
-  wake(): void {
-    this.#wake();
   }
 }

@@ -10,7 +10,7 @@ const placeholders = '${clientid}, ${topic}, ${topic[1]}, ${topic[2]}, ... and $
 export const bridgeRuleOptions = {
   name: text({
     default: '',
-    text: 'The name of the rule in metrics, logs and stored outboxes: letters, digits, `.`, `_`, `-`. Renaming it starts a new outbox.',
+    text: 'The name of the rule in metrics, logs and the outbox: letters, digits, `.`, `_`, `-`. Records that wait under a name that is no more go to the dead-letter topic.',
     check: (name) => (/^[A-Za-z0-9._-]{1,64}$/.test(name) ? null : 'is no rule name: use 1 to 64 letters, digits, . _ or -'),
   }),
   filter: text({

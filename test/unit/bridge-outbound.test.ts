@@ -203,7 +203,6 @@ describe('the outbound side of a bridge', () => {
     const a = bridge('a', { maxRecords: 60, whenFull: 'drop-oldest' });
     a.start();
     await eventually(async () => (await store.outboxes.size(outbox)) === 60, { what: 'outbox at its limit' });
-    assert.equal(a.admit(), 'push');
     kafka.isAway = false;
     await emptied();
     const page = await a.metrics.page();
@@ -212,19 +211,12 @@ describe('the outbound side of a bridge', () => {
     assert.equal(kafka.log.at(-1)?.value.toString(), '99');
   });
 
-  it('a full outbox holds publishers back, or turns records away, as configured', async () => {
-    const [blocking, dropping] = [bridge('a', { maxRecords: 5 }), bridge('b', { maxRecords: 5, whenFull: 'drop-newest' })];
-    for (const [node, answer] of [[blocking, 'hold'], [dropping, 'drop']] as const) {
-      assert.equal(node.admit(), 'push');
-      node.noteLength(outbox, 5);
-      assert.equal(node.isFull(), true);
-      assert.equal(node.admit(), answer);
-    }
-    dropping.noteDropped(3);
-    assert.match(await dropping.metrics.page(), /swarmq_bridge_dropped_total\{reason="outbox-full"\} 3\n/);
-    // the bridge itself looks, so that the hold ends without a commit
-    blocking.start();
-    await eventually(() => blocking.admit() === 'push', { what: 'room in the outbox' });
+  it('it tells how long the outbox is, with or without the lead', async () => {
+    await feedTexts(texts(7));
+    assert.notEqual(await store.outboxes.lead(outbox, 'somebody else', 10_000), null);
+    const told: number[] = [];
+    bridge('a', { onLength: (_, length) => told.push(length) }).start();
+    await eventually(() => told.includes(7), { what: 'length' });
   });
 
   it('it stops in bounded time while Kafka keeps it waiting', async () => {
