@@ -25,12 +25,18 @@ Exit codes:
 
 /** The exit code that tells what kind of error this is. */
 export function exitCodeOf(error: unknown): ExitCode {
+  const code = error instanceof BrokerError ? error.code : null;
+  if (code === 'store-unavailable') return exitCodes.storeUnreachable;
+  if (isAboutListening(error)) return exitCodes.cannotListen;
+  return code === 'config-invalid' ? exitCodes.configuration : exitCodes.fault;
+}
+
+/** Whether the system refused an address: in use, not of this machine, not allowed, or a name that nobody knows. */
+function isAboutListening(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if ('syscall' in cause && cause.syscall === 'listen') return exitCodes.cannotListen;
+    if ('syscall' in cause && /^(listen|bind|getaddrinfo)$/.test(String(cause.syscall))) return true;
   }
-  if (!(error instanceof BrokerError)) return exitCodes.fault;
-  if (error.code === 'config-invalid') return exitCodes.configuration;
-  return error.code === 'store-unavailable' ? exitCodes.storeUnreachable : exitCodes.fault;
+  return false;
 }
 
 /** The exit code of a process that a signal ended. */
