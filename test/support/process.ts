@@ -17,6 +17,13 @@ export interface ProcessOptions {
   readonly unowned?: boolean;
 }
 
+const running = new Set<ChildProcess>();
+
+// the last resort when the test process itself ends early
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 /** A real process that ends with its test: its output is kept, its lines can be waited for, signals can be sent to it. */
 export class TestProcess {
   readonly name: string;
@@ -55,14 +62,10 @@ export class TestProcess {
         end({ code, signal });
       });
     });
-    // the last resort when the test process itself ends early
-    const reap = (): void => {
-      this.#child.kill('SIGKILL');
-    };
-    process.once('exit', reap);
+    running.add(this.#child);
     const forget = options.unowned ? null : atEnd(`${this.name} (pid ${this.pid})`, async () => void (await this.stop()));
     void this.exited.then(() => {
-      process.removeListener('exit', reap);
+      running.delete(this.#child);
       forget?.();
     });
   }
