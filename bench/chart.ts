@@ -4,7 +4,7 @@ import { figureText } from './table.ts';
 
 const width = 760;
 const labelWidth = 110;
-const valueWidth = 150;
+const valueWidth = 175;
 const barHeight = 16;
 const rowHeight = 22;
 const titleHeight = 34;

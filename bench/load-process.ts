@@ -5,9 +5,10 @@ import type { FromLoad, LoadPlan, LoadResult, Target, ToLoad } from './load/plan
 const file = fileURLToPath(new URL('load/main.ts', import.meta.url));
 const answerMs = 180_000;
 
-/** The load generator in its own process, one for each round. */
+/** The load generator in its own process, one for each round. Asked one thing at a time. */
 export class LoadProcess {
   readonly #child: ChildProcess;
+  #waiting: { resolve: (message: FromLoad) => void; reject: (error: Error) => void } | undefined;
 
   static async start(): Promise<LoadProcess> {
     const load = new LoadProcess(fork(file, { execArgv: ['--import', 'tsx'] }));
@@ -17,6 +18,12 @@ export class LoadProcess {
 
   private constructor(child: ChildProcess) {
     this.#child = child;
+    child.on('message', (message: FromLoad) => {
+      if ('failed' in message) this.#fail(message.failed);
+      else this.#waiting?.resolve(message);
+    });
+    child.on('error', (error) => this.#fail(error.message));
+    child.on('exit', (code, signal) => this.#fail(`the load generator ended with ${code ?? signal}`));
   }
 
   /** Connects, subscribes and warms up; nothing is on its way when this resolves. */
@@ -26,7 +33,7 @@ export class LoadProcess {
 
   async measure(): Promise<LoadResult> {
     const answer = await this.#ask({ do: 'measure' });
-    if (!('did' in answer) || answer.did !== 'measure') throw new Error(`no result: ${JSON.stringify(answer)}`);
+    if (!('result' in answer)) throw new Error(`no result: ${JSON.stringify(answer)}`);
     return answer.result;
   }
 
@@ -41,21 +48,18 @@ export class LoadProcess {
     return answer;
   }
 
-  #answer(): Promise<FromLoad> {
-    return new Promise((resolve, reject) => {
-      const settle = (how: () => void): void => {
-        clearTimeout(timer);
-        this.#child.removeAllListeners();
-        how();
-      };
-      const fail = (reason: string): void => settle(() => reject(new Error(reason)));
-      const timer = setTimeout(() => fail(`the load generator did not answer within ${answerMs / 1000} s`), answerMs);
-      this.#child.once('error', (error) => fail(error.message));
-      this.#child.once('exit', (code, signal) => fail(`the load generator ended with ${code ?? signal}`));
-      this.#child.once('message', (message: FromLoad) => {
-        if ('failed' in message) fail(message.failed);
-        else settle(() => resolve(message));
+  async #answer(): Promise<FromLoad> {
+    const timer = setTimeout(() => this.#fail(`the load generator did not answer within ${answerMs / 1000} s`), answerMs);
+    try {
+      return await new Promise((resolve, reject) => {
+        this.#waiting = { resolve, reject };
       });
-    });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #fail(reason: string): void {
+    this.#waiting?.reject(new Error(reason));
   }
 }

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { CaseResult } from './case-result.ts';
 import { chartOf } from './chart.ts';
 import type { RunResult } from './results.ts';
-import { asMarkdown, faultLines, goalLine, tableOf } from './table.ts';
+import { asMarkdown, captionOf, faultLines, goalLine, tableOf } from './table.ts';
 
 const page = fileURLToPath(new URL('../docs/performance.md', import.meta.url));
 const picture = fileURLToPath(new URL('../docs/performance.svg', import.meta.url));
@@ -41,5 +41,5 @@ function pageOf(run: RunResult): string {
 
 function sectionOf(result: CaseResult): string[] {
   const notes = [...faultLines(result), ...result.goals.map(goalLine)].map((line) => `- ${line}`);
-  return ['', `### ${result.name}`, '', `${result.title}. Per ${result.unit}:`, '', ...asMarkdown(tableOf(result)), ...(notes.length > 0 ? ['', ...notes] : [])];
+  return ['', `### ${result.name}`, '', captionOf(result), '', ...asMarkdown(tableOf(result)), ...(notes.length > 0 ? ['', ...notes] : [])];
 }

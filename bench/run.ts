@@ -8,7 +8,7 @@ import { scenarios } from './scenarios/all.ts';
 import type { Mode, Scenario } from './scenarios/scenario.ts';
 import type { Peer } from './servers/peer.ts';
 import { isOurs, peers } from './servers/peers.ts';
-import { asLines, faultLines, goalLine, tableOf } from './table.ts';
+import { asLines, captionOf, faultLines, goalLine, tableOf } from './table.ts';
 
 const usage = `npm run bench -- [options]
 
@@ -99,7 +99,7 @@ async function runCase(scenario: Scenario, selection: Selection, progress: Progr
 
 function print(result: CaseResult): void {
   const lines = [...asLines(tableOf(result)), ...faultLines(result), ...result.goals.map(goalLine)];
-  console.log(`\n${result.name}: ${result.title} (per ${result.unit})\n${lines.map((line) => `  ${line}`).join('\n')}`);
+  console.log(`\n${result.name}: ${captionOf(result)}\n${lines.map((line) => `  ${line}`).join('\n')}`);
 }
 
 function report(run: RunResult): number {

@@ -42,13 +42,18 @@ export function tableOf(result: CaseResult): Table {
   return [head, ...rows];
 }
 
+/** What a table is about: its case, what its figures are per, and which figure its ratios compare. */
+export function captionOf({ title, unit, figure }: CaseResult): string {
+  return `${title}. Per ${unit}; the ratios are of ${headOf(figure)}.`;
+}
+
 export function faultLines(result: CaseResult): string[] {
   return result.peers.flatMap((peer: PeerResult) => faultsOf(peer).map((fault) => `(!) ${peer.name}: ${fault}`));
 }
 
 export function goalLine(goal: GoalResult): string {
   const bound = 'atMost' in goal.bound ? `at most ${figureText(goal.bound.atMost)}` : `at least ${figureText(goal.bound.atLeast)}`;
-  const head = columns.find(({ figure }) => figure === goal.figure)?.head ?? goal.figure;
+  const head = headOf(goal.figure);
   const what = goal.to === null ? `${goal.of}: ${head}` : `${goal.of} / ${goal.to}: ${head}`;
   return `${what} ${figureText(goal.value)}, to reach ${bound}: ${goal.isReached ? 'reached' : 'NOT reached'}`;
 }
@@ -70,6 +75,10 @@ export function asMarkdown(table: Table): string[] {
   const [head, ...rows] = table;
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
   return [line(head!), `|---|${'---:|'.repeat(head!.length - 1)}`, ...rows.map(line)];
+}
+
+function headOf(figure: FigureName): string {
+  return columns.find((column) => column.figure === figure)!.head;
 }
 
 function isShown({ figure }: Column, result: CaseResult): boolean {

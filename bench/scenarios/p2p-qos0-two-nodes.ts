@@ -16,7 +16,7 @@ export const p2pQos0TwoNodes: Scenario = {
     qos: 0,
     isPersistent: false,
     payloadBytes: 128,
-    tempo: { window: 100 },
+    tempo: { window: 20 },
     ...duration(mode),
   }),
 };

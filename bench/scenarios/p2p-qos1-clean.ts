@@ -19,7 +19,7 @@ export const p2pQos1Clean: Scenario = {
     qos: 1,
     isPersistent: false,
     payloadBytes: 128,
-    tempo: { window: 100 },
+    tempo: { window: 20 },
     ...duration(mode),
   }),
 };

@@ -20,7 +20,7 @@ export const p2pQos1PersistentTwoNodes: Scenario = {
     qos: 1,
     isPersistent: true,
     payloadBytes: 128,
-    tempo: { window: 100 },
+    tempo: { window: 20 },
     ...duration(mode),
   }),
 };
