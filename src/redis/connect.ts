@@ -17,8 +17,9 @@ export interface RedisSettings {
   readonly log?: Logger;
 }
 
-/** A batch on its way: the slots that are still to be carried out (null: all), and whom to tell. */
+/** A batch on its way: its place among all, the slots that are still to be carried out (null: all), and whom to tell. */
 interface Sending {
+  readonly order: number;
   readonly batch: RedisBatch;
   readonly slots: number[] | null;
   readonly done: (error: Error | null) => void;
@@ -50,6 +51,7 @@ export class RedisLink implements BatchLink, ScriptRunner {
   readonly #waiting: Sending[] = [];
   #retryTimer: NodeJS.Timeout | undefined;
   #retries = 0;
+  #committed = 0;
   #closed = false;
   #awaySince = 0;
   /** how long the last batch took, in ms */
@@ -157,7 +159,7 @@ export class RedisLink implements BatchLink, ScriptRunner {
       done(closedError());
       return;
     }
-    const sending = { batch, slots, done };
+    const sending = { order: this.#committed++, batch, slots, done };
     if (this.#waiting.length > 0 || !this.#canWrite()) this.#wait(sending);
     else this.#write(sending);
   }
@@ -180,7 +182,9 @@ export class RedisLink implements BatchLink, ScriptRunner {
       sending.done(closedError());
       return;
     }
-    this.#waiting.push(sending);
+    // one that was in flight may come back after a later one that found the connection broken
+    const behind = this.#waiting.findLastIndex((other) => other.order < sending.order);
+    this.#waiting.splice(behind + 1, 0, sending);
     this.#retryTimer ??= setTimeout(() => {
       this.#goOn();
     }, backoffMs(retry, ++this.#retries));
@@ -198,7 +202,7 @@ export class RedisLink implements BatchLink, ScriptRunner {
   }
 
   #write(sending: Sending): void {
-    const { batch, slots, done } = sending;
+    const { order, batch, slots, done } = sending;
     const connection = this.#batches as unknown as RawConnection;
     const wanted = slots === null ? batch.size : slots.length;
     const failed: number[] = [];
@@ -232,7 +236,7 @@ export class RedisLink implements BatchLink, ScriptRunner {
         return;
       }
       if (scriptsUnknown) this.#loadScripts();
-      this.#wait({ batch, slots: failed, done });
+      this.#wait({ order, batch, slots: failed, done });
     };
     // One object stands for every command of the batch: the client library calls it once for each reply, in order.
     const command: RawCommand = { name: 'evalsha', args: [], resolve: settle, reject: settle };

@@ -41,8 +41,12 @@ export async function committed<Result>(store: Store, append: (batch: Batch) => 
   const read = append(batch);
   return new Promise((resolve, reject) => {
     batch.commit((error) => {
-      if (error === null) resolve(read(batch));
-      else reject(error);
+      try {
+        if (error === null) resolve(read(batch));
+        else reject(error);
+      } catch (failure) {
+        reject(failure as Error);
+      }
     });
   });
 }

@@ -1,0 +1,229 @@
+import assert from 'node:assert/strict';
+import { BrokerError } from '../../src/base/errors.ts';
+import type { RedisBatch } from '../../src/redis/batch.ts';
+import { RedisLink } from '../../src/redis/connect.ts';
+import { openRedisStore } from '../../src/store/redis/store.ts';
+import { within } from '../support/eventually.ts';
+import { freePort } from '../support/ports.ts';
+import { startRedis, type RedisServer } from '../support/redis.ts';
+import { limits, openLink, push, queued, serve } from './stores.ts';
+
+function commit(batch: RedisBatch): Promise<void> {
+  return new Promise((resolve, reject) => {
+    batch.commit((error) => {
+      if (error === null) resolve();
+      else reject(error);
+    });
+  });
+}
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof BrokerError && error.code === 'store-unavailable';
+}
+
+/** The numbers 1..n, each perhaps more than once, and never one before the first of a smaller one. */
+function assertInOrderAtLeastOnce(found: number[], n: number): void {
+  let highest = 0;
+  for (const number of found) {
+    assert.ok(number <= highest + 1, `${number} came before ${highest + 1}`);
+    highest = Math.max(highest, number);
+  }
+  assert.equal(highest, n);
+}
+
+describe('link to Redis', () => {
+  let server: RedisServer;
+
+  before(async () => {
+    server = await startRedis({ appendonly: true });
+  });
+
+  after(() => server.stop());
+
+  it('each command of a batch has its own reply', async () => {
+    const link = await openLink(server);
+    const batch = link.begin();
+    const slots = [
+      batch.add('SET', 'replies', Buffer.from([0, 255, 13, 10])),
+      batch.add('GET', 'replies'),
+      batch.add('INCR', 'replies:n'),
+      batch.add('GET', 'nothing'),
+      batch.add('LRANGE', 'nothing', 0, -1),
+    ];
+    await commit(batch);
+    assert.deepEqual(slots.map((slot) => batch.reply(slot)), [Buffer.from('OK'), Buffer.from([0, 255, 13, 10]), 1, null, []]);
+  });
+
+  it('a refused command among many leaves the others alone', async () => {
+    const link = await openLink(server);
+    const batch = link.begin();
+    for (let i = 0; i < 1000; i++) {
+      if (i === 500) batch.add('XADD', 'refused:0', '*', 'a', 'b');
+      else batch.add('SET', `refused:${i}`, i);
+    }
+    await commit(batch);
+    const refused = batch.reply(500);
+    assert.ok(refused instanceof Error && refused.message.startsWith('WRONGTYPE'));
+    for (let i = 0; i < 1000; i++) if (i !== 500) assert.deepEqual(batch.reply(i), Buffer.from('OK'));
+  });
+
+  it('megabytes go through between small commands', async () => {
+    const link = await openLink(server);
+    const large = Buffer.alloc(5_000_000, Buffer.from('\r\n$-1\r\n'));
+    const batch = link.begin();
+    for (let i = 0; i < 5; i++) {
+      batch.add('SET', `large:${i}`, large);
+      batch.add('STRLEN', `large:${i}`);
+    }
+    const back = batch.add('GET', 'large:4');
+    await commit(batch);
+    for (let i = 0; i < 5; i++) assert.equal(batch.reply(i * 2 + 1), large.length);
+    assert.ok(large.equals(batch.reply(back) as Buffer));
+  });
+
+  it('a batch is used again without a trace of the one before', async () => {
+    const link = await openLink(server);
+    const first = link.begin();
+    first.add('SET', 'again', Buffer.alloc(100_000));
+    await commit(first);
+    const second = link.begin();
+    const slot = second.add('STRLEN', 'again');
+    await commit(second);
+    assert.equal(second.reply(slot), 100_000);
+    assert.equal(second.size, 1);
+  });
+
+  it('scripts that Redis has forgotten are loaded again, and nothing else is repeated', async () => {
+    const link = await openLink(server);
+    const store = openRedisStore(link, limits);
+    const epoch = await serve(store, 'flushed');
+    await push(store, 'flushed', 'one', 'two');
+    await server.client().call('SCRIPT', 'FLUSH');
+    const batch = link.begin();
+    const queue = store.queues.ref('flushed');
+    const before = batch.add('INCR', 'flushed:n');
+    const owned = store.queues.acknowledge(batch, queue, epoch, [1]);
+    const after = batch.add('INCR', 'flushed:n');
+    await commit(batch);
+    assert.equal(store.queues.owned(batch, owned), 'ok');
+    assert.deepEqual([batch.reply(before), batch.reply(after)], [1, 2]);
+    assert.deepEqual(await queued(store, 'flushed'), ['2 two']);
+    await server.client().call('SCRIPT', 'FLUSH');
+    assert.equal(await store.sessions.subscribe('flushed', epoch, []), 'ok');
+  });
+
+  it('commands asked for in one turn share a round trip and keep their replies apart', async () => {
+    const link = await openLink(server);
+    const replies = await Promise.all(Array.from({ length: 1000 }, (_, i) => link.command('ECHO', `e${i}`)));
+    assert.deepEqual(replies.map(String), Array.from({ length: 1000 }, (_, i) => `e${i}`));
+  });
+
+  it('what Redis has no memory for waits until it has', async () => {
+    const link = await openLink(server);
+    const admin = server.client();
+    await admin.config('SET', 'maxmemory', '1');
+    try {
+      const batch = link.begin();
+      const slots = [batch.add('GET', 'nothing'), batch.add('SET', 'memory', 'x')];
+      let isDone = false;
+      const done = commit(batch).then(() => (isDone = true));
+      // later commands go after it, and the link itself is well
+      await link.command('PING');
+      assert.equal(isDone, false);
+      await admin.config('SET', 'maxmemory', '0');
+      await within(done, 5_000);
+      assert.deepEqual(slots.map((slot) => batch.reply(slot)), [null, Buffer.from('OK')]);
+    } finally {
+      await admin.config('SET', 'maxmemory', '0');
+    }
+  });
+
+  it('batches in flight when Redis is killed are carried out when it is back, in their order', async () => {
+    const link = await openLink(server);
+    const store = openRedisStore(link, { ...limits, queueMaxMessages: 100_000 });
+    await serve(store, 'killed');
+    const queue = store.queues.ref('killed');
+    let number = 0;
+    const send = (): Promise<void> => {
+      const batch = store.begin();
+      for (let i = 0; i < 500; i++) store.queues.push(batch, queue, Buffer.of(1), Buffer.from(String(++number)));
+      return commit(batch as RedisBatch);
+    };
+    for (let round = 0; round < 3; round++) {
+      const sending = Array.from({ length: 10 }, send);
+      await sending[0];
+      const killed = server.kill();
+      sending.push(send(), send());
+      await killed;
+      sending.push(send());
+      assert.ok(link.awayMs >= 0);
+      await server.restart();
+      await within(Promise.all(sending), 15_000, 'the commit');
+      assert.equal(link.awayMs, 0);
+    }
+    const entries = await store.queues.read(queue, 1, 100_000);
+    assertInOrderAtLeastOnce(entries.map(({ record }) => Number(record.toString())), number);
+  });
+
+  it('a Redis that hangs is connected anew, and the batch is carried out', async () => {
+    const link = await openLink(server, { commandTimeoutMs: 300 });
+    const batch = link.begin();
+    const slot = batch.add('ECHO', 'awake');
+    server.pause();
+    let done: Promise<void>;
+    try {
+      done = commit(batch);
+      await assert.rejects(link.command('PING'), isUnavailable);
+    } finally {
+      server.resume();
+    }
+    await within(done, 10_000, 'the commit');
+    assert.deepEqual(batch.reply(slot), Buffer.from('awake'));
+    await link.patiently(() => link.command('PING'), 5_000);
+  });
+
+  it('while Redis is away a command is refused at once, and patience gets it through', async () => {
+    const link = await openLink(server);
+    await server.kill();
+    await within(assert.rejects(link.patiently(() => link.command('PING'), 0), isUnavailable), 2_000);
+    const patient = link.patiently(() => link.command('PING'), 10_000);
+    await server.restart();
+    assert.deepEqual(await patient, Buffer.from('PONG'));
+  });
+
+  it('closing the link fails what Redis does not answer, and what comes later', async () => {
+    const link = await openLink(server);
+    server.pause();
+    try {
+      const inFlight = link.begin();
+      inFlight.add('PING');
+      const failing = assert.rejects(commit(inFlight), isUnavailable);
+      await link.close();
+      await within(failing, 5_000);
+      const late = link.begin();
+      late.add('PING');
+      await assert.rejects(commit(late), isUnavailable);
+    } finally {
+      server.resume();
+    }
+  });
+
+  it('closing the link fails what waits for Redis', async () => {
+    const link = await openLink(server);
+    await server.kill();
+    const batch = link.begin();
+    batch.add('PING');
+    const waiting = assert.rejects(commit(batch), isUnavailable);
+    await link.close();
+    await within(waiting, 2_000);
+    await server.restart();
+  });
+
+  it('a Redis that cannot be reached is named without its password', async () => {
+    const url = `redis://user:secret@127.0.0.1:${await freePort()}`;
+    await assert.rejects(
+      RedisLink.open({ url, prefix: '', connectTimeoutMs: 200, commandTimeoutMs: 200 }),
+      (error) => isUnavailable(error) && /127\.0\.0\.1.*ECONNREFUSED/.test(String(error)) && !String(error).includes('secret'),
+    );
+  });
+});

@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { allScripts } from '../../src/redis/script.ts';
+import type { RedisLink } from '../../src/redis/connect.ts';
+import type { Once } from '../../src/store/queues.ts';
+import { openRedisStore } from '../../src/store/redis/store.ts';
+import type { Store } from '../../src/store/store.ts';
+import { eventually } from '../support/eventually.ts';
+import { startRedis, type RedisServer } from '../support/redis.ts';
+import { committed, limits, openLink, opening, push, queued, serve } from './stores.ts';
+
+const c = 'car {1}';
+const will = Buffer.from('bye');
+
+describe('scripts of the store', () => {
+  let server: RedisServer;
+  let link: RedisLink;
+  let store: Store;
+
+  before(async () => {
+    // one node that holds every slot: it refuses a script whose keys lie in different ones
+    server = await startRedis({ args: ['--cluster-enabled', 'yes'] });
+    const admin = server.client();
+    await admin.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
+    await eventually(async () => String(await admin.call('CLUSTER', 'INFO')).includes('cluster_state:ok'), { what: 'cluster' });
+  });
+
+  after(() => server.stop());
+
+  beforeEach(async () => {
+    link = await openLink(server);
+    store = openRedisStore(link, limits);
+  });
+
+  async function keysLeft(): Promise<string[]> {
+    return (await server.client().keys(`${link.settings.prefix}*`)).map((key) => key.slice(link.settings.prefix.length)).sort();
+  }
+
+  it('all keys of each script share one slot, but for the targets of what happens once', async () => {
+    const names = readdirSync(new URL('../../src/store/redis/lua/', import.meta.url)).map((file) => file.slice(0, -'.lua'.length));
+    const called = new Set<string>();
+    const monitor = await server.client().monitor();
+    monitor.on('monitor', (_time, [command, sha]: string[]) => {
+      const script = allScripts.find((one) => one.sha === sha);
+      if (command?.toUpperCase() === 'EVALSHA' && script !== undefined) called.add(script.name);
+    });
+
+    const { sessions, queues, outboxes, retained, due } = store;
+    const epoch = await serve(store, c, 'n1', { will, willDelaySeconds: 9 });
+    await push(store, c, 'one', 'two');
+    const queue = queues.ref(c);
+    const outbox = outboxes.ref('{kafka}', 7);
+    const itself = [{ kind: 'queue', queue, head: will, record: will }] as const;
+    const words = await committed(store, (batch) => {
+      const owned = [
+        queues.acknowledge(batch, queue, epoch, [1]),
+        queues.receive(batch, queue, epoch, [2]),
+        queues.complete(batch, queue, epoch, [2]),
+        queues.forget(batch, queue, epoch, [3]),
+      ];
+      const once = [
+        queues.pushOnce(batch, { kind: 'incoming', clientId: c, epoch, packetId: 3 }, itself),
+        queues.pushOnce(batch, { kind: 'will', clientId: c, epoch }, itself),
+      ];
+      retained.put(batch, 'a', will);
+      retained.put(batch, 'b', null);
+      return () => [...owned.map((slot) => queues.owned(batch, slot)), ...once.map((slot) => queues.once(batch, slot).word)];
+    });
+    assert.deepEqual(words, ['ok', 'ok', 'ok', 'ok', 'ok', 'ok']);
+    assert.equal(await sessions.unsubscribe(c, epoch, ['a/#']), 'ok');
+    assert.equal(await sessions.release(c, epoch, 0, 0, 'drop'), 'ok');
+    assert.notEqual(await sessions.expire(c), 'kept');
+    assert.notEqual(await sessions.end(c, await serve(store, c)), 'fenced');
+    for await (const page of retained.match('#')) assert.deepEqual(page, [will]);
+    const token = await outboxes.lead(outbox, 'n1', 1000);
+    assert.equal(await outboxes.remove(outbox, token!, ['1-1']), 'ok');
+    await outboxes.resign(outbox, token!);
+    await due.remind('wills', c, 0);
+    assert.deepEqual(await due.ripe('wills', 1), [c]);
+    await due.done('wills', c);
+    await eventually(() => names.every((name) => called.has(name)), { what: `call of ${names.filter((n) => !called.has(n)).join(' ')}` });
+    monitor.disconnect();
+  });
+
+  it('what happens once in other slots is refused by Redis Cluster', async () => {
+    const epoch = await serve(store, c, 'n1', { will });
+    const targets = [{ kind: 'queue', queue: store.queues.ref('other'), head: will, record: will }] as const;
+    const kinds: Once[] = [
+      { kind: 'incoming', clientId: c, epoch, packetId: 1 },
+      { kind: 'will', clientId: c, epoch },
+    ];
+    for (const once of kinds) {
+      const answered = committed(store, (batch) => {
+        const slot = store.queues.pushOnce(batch, once, targets);
+        return () => store.queues.once(batch, slot);
+      });
+      await assert.rejects(answered, /CROSSSLOT/);
+    }
+  });
+
+  it('a session that ended leaves no key but what is left to tidy up', async () => {
+    const epoch = await serve(store, c, 'n1', { will });
+    await push(store, c, 'one', 'two');
+    await committed(store, (batch) => {
+      store.queues.receive(batch, store.queues.ref(c), epoch, [1]);
+      store.queues.pushOnce(batch, { kind: 'incoming', clientId: c, epoch, packetId: 3 }, []);
+      return () => undefined;
+    });
+    const session = 's:{car %7b1%7d}';
+    assert.deepEqual(await keysLeft(), [session, `${session}:in`, `${session}:q`, `${session}:rel`, `${session}:subs`]);
+    await store.sessions.end(c, epoch);
+    assert.deepEqual(await keysLeft(), [`${session}:ended`]);
+    const lives = await server.client().pttl(link.keys.ended(c));
+    assert.ok(lives > 0 && lives <= 60_000);
+    assert.deepEqual(await push(store, c, 'three'), [0]);
+    assert.deepEqual(await keysLeft(), [`${session}:ended`]);
+  });
+
+  it('a session without subscriptions and will leaves nothing', async () => {
+    const { epoch } = await store.sessions.claim({ clientId: c, owner: 'n1' });
+    await store.sessions.open(opening(c, epoch));
+    await store.sessions.end(c, epoch);
+    assert.deepEqual(await keysLeft(), []);
+  });
+
+  it('ending or expiring a session again, as after a lost reply, gives the same', async () => {
+    const epoch = await serve(store, c, 'n1', { will });
+    const ended = await store.sessions.end(c, epoch);
+    assert.notEqual(ended, 'fenced');
+    assert.deepEqual(await store.sessions.end(c, epoch), ended);
+    assert.equal(await store.sessions.expire(c), 'kept');
+
+    const next = await serve(store, c, 'n1', { will });
+    await store.sessions.release(c, next, 0, 0, 'keep');
+    const expired = await store.sessions.expire(c);
+    assert.notEqual(expired, 'kept');
+    assert.deepEqual(await store.sessions.expire(c), expired);
+    assert.equal(await store.sessions.end(c, next), 'fenced');
+  });
+
+  it('the first epoch of a session is the time, so that it is above every earlier one', async () => {
+    const before = Date.now() * 1000;
+    const { epoch } = await store.sessions.claim({ clientId: c, owner: 'n1' });
+    assert.ok(epoch >= before - 1000 && epoch <= (Date.now() + 1) * 1000, `${epoch}`);
+    assert.equal((await store.sessions.claim({ clientId: c, owner: 'n1' })).epoch, epoch + 1);
+  });
+
+  it('queue entries of a foreign form are passed over', async () => {
+    await serve(store, c);
+    const key = link.keys.queue(c);
+    const client = server.client();
+    await push(store, c, 'one');
+    await client.xadd(key, '1-2', 'x', 'y', 'z', 'z');
+    await client.xadd(key, '1-3', 'm', '');
+    await client.xadd(key, '1-4', 'm', Buffer.from([0, 9, 1]));
+    await push(store, c, 'five');
+    await client.xadd(key, '2-1', 'm', Buffer.from([0, 0, 1]));
+    assert.deepEqual(await queued(store, c), ['1 one', '5 five']);
+    assert.deepEqual((await store.queues.read(store.queues.ref(c), 1, 2)).map(({ seq }) => seq), [1, 5]);
+  });
+
+  it('a key that somebody else wrote to is store-corrupt', async () => {
+    await server.client().set(link.keys.session(c), 'x');
+    await assert.rejects(store.sessions.claim({ clientId: c, owner: 'n1' }), /WRONGTYPE/);
+    await server.client().set(link.keys.outbox('kafka', 0), 'x');
+    const measured = committed(store, (batch) => {
+      const slot = store.outboxes.measure(batch, store.outboxes.ref('kafka', 0));
+      return () => store.outboxes.length(batch, slot);
+    });
+    await assert.rejects(measured, { code: 'store-corrupt' });
+  });
+});
