@@ -1,4 +1,5 @@
 import { InvalidArgumentError, type Command } from 'commander';
+import { SystemClock } from '../base/clock.ts';
 import { openLog } from '../base/log.ts';
 import { configInvalid } from '../config/fault.ts';
 import { planCluster } from './cluster-plan.ts';
@@ -29,7 +30,7 @@ export function declareCluster(program: Command): void {
     const baseId = originOf('node.id') === 'default' ? `${config.node.id}-` : config.node.id;
     const log = openLog(config.log.level, { cluster: baseId });
     const plan = await planCluster(config, baseId, nodes, directPortBase ?? null);
-    const supervisor = new Supervisor(plan, log);
+    const supervisor = new Supervisor(plan, new SystemClock(), log);
     void stopOnSignal(log, () => {
       supervisor.kill();
     }).then((request) => {
@@ -40,7 +41,8 @@ export function declareCluster(program: Command): void {
 }
 
 function noRedis(): Error {
-  const problem = 'is not given, but the nodes of a cluster share their state in Redis: give --redis redis://host:6379, or run one node alone with swarmq start';
+  const problem = 'is not given, but the nodes of a cluster share their state in Redis: give --redis redis://host:6379, '
+    + 'or run one node alone with swarmq start';
   return configInvalid([{ path: 'redis.url', origin: 'default', value: null, problem }]);
 }
 

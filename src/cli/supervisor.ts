@@ -1,5 +1,6 @@
 import cluster, { type Worker } from 'node:cluster';
 import { backoffMs } from '../base/backoff.ts';
+import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { ClusterPlan, PlannedNode } from './cluster-plan.ts';
 import { exitCodes, type ExitCode } from './exit-codes.ts';
@@ -28,6 +29,7 @@ interface Node extends PlannedNode {
  */
 export class Supervisor {
   readonly #plan: ClusterPlan;
+  readonly #clock: Clock;
   readonly #log: Logger;
   readonly #nodes: Node[];
   #state: 'forming' | 'running' | 'stopping' = 'forming';
@@ -35,8 +37,9 @@ export class Supervisor {
   #stopRequest: StopRequest | null = null;
   #finish: (code: ExitCode) => void = () => undefined;
 
-  constructor(plan: ClusterPlan, log: Logger) {
+  constructor(plan: ClusterPlan, clock: Clock, log: Logger) {
     this.#plan = plan;
+    this.#clock = clock;
     this.#log = log;
     this.#nodes = plan.nodes.map((node) => ({ ...node, worker: null, admin: null, readySince: null, attempt: 0, retry: null }));
   }
@@ -89,7 +92,7 @@ export class Supervisor {
   }
 
   #ready(node: Node, admin: string | null): void {
-    node.readySince = performance.now();
+    node.readySince = this.#clock.monotonic();
     node.admin = admin;
     if (this.#state === 'running') this.#log.info(describe(node), 'node ready again');
     if (this.#state !== 'forming' || this.#nodes.some(({ readySince }) => readySince === null)) return;
@@ -99,7 +102,7 @@ export class Supervisor {
 
   #ended(node: Node, code: number | null, signal: string | null): void {
     const { pid } = node.worker?.process ?? {};
-    const served = node.readySince === null ? 0 : performance.now() - node.readySince;
+    const served = node.readySince === null ? 0 : this.#clock.monotonic() - node.readySince;
     node.worker = null;
     const line = { id: node.config.node.id, pid, code, signal };
     if (this.#state === 'running') {

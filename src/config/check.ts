@@ -16,7 +16,9 @@ const relations: readonly Relation[] = [
       const seen = new Set<string>();
       listeners.forEach(({ url, host, port }, i) => {
         const place = `${host}:${port}`;
-        if (port !== 0 && seen.has(place)) refuse(`listeners[${i}].url`, url, 'is listened on by an earlier entry already: remove one of them');
+        if (port !== 0 && seen.has(place)) {
+          refuse(`listeners[${i}].url`, url, 'is listened on by an earlier entry already: remove one of them');
+        }
         seen.add(place);
       });
     },
@@ -36,8 +38,11 @@ const relations: readonly Relation[] = [
     paths: ['redis.url', 'redis.password'],
     check({ redis }, refuse) {
       if (redis.password === null) return;
-      if (redis.url === null) refuse('redis.password', redis.password, 'is given without redis.url: give that too (--redis), or remove it');
-      else if (new URL(redis.url).password !== '') refuse('redis.password', redis.password, 'is given twice: remove it here or from redis.url');
+      const no = (problem: string): void => {
+        refuse('redis.password', redis.password, problem);
+      };
+      if (redis.url === null) no('is given without redis.url: give that too (--redis), or remove it');
+      else if (new URL(redis.url).password !== '') no('is given twice: remove it here or from redis.url');
     },
   },
   {
@@ -62,22 +67,25 @@ const relations: readonly Relation[] = [
     paths: ['bridge.rules', 'redis.url'],
     check({ bridge, redis }, refuse) {
       if (bridge.rules.length > 0 && redis.url === null) {
-        refuse('redis.url', null, 'is not given, but bridge.rules keep their outbox in Redis: give it (--redis redis://host:6379), or remove the rules');
+        refuse('redis.url', null, 'is not given, but bridge.rules keep their outbox in Redis: '
+          + 'give it (--redis redis://host:6379), or remove the rules');
       }
     },
   },
   {
     paths: ['cluster.leaseMs', 'cluster.renewMs'],
     check({ cluster }, refuse) {
-      if (cluster.renewMs * 2 <= cluster.leaseMs) return;
-      refuse('cluster.renewMs', cluster.renewMs, `leaves no second try within cluster.leaseMs: give at most ${Math.floor(cluster.leaseMs / 2)}`);
+      const most = Math.floor(cluster.leaseMs / 2);
+      if (cluster.renewMs <= most) return;
+      refuse('cluster.renewMs', cluster.renewMs, `leaves no second try within cluster.leaseMs: give at most ${most}`);
     },
   },
   {
     paths: ['session.maxExpirySeconds', 'session.defaultExpirySeconds'],
     check({ session }, refuse) {
-      if (session.defaultExpirySeconds <= session.maxExpirySeconds) return;
-      refuse('session.defaultExpirySeconds', session.defaultExpirySeconds, `is more than session.maxExpirySeconds: give at most ${session.maxExpirySeconds}`);
+      const { defaultExpirySeconds, maxExpirySeconds } = session;
+      if (defaultExpirySeconds <= maxExpirySeconds) return;
+      refuse('session.defaultExpirySeconds', defaultExpirySeconds, `is more than session.maxExpirySeconds: give at most ${maxExpirySeconds}`);
     },
   },
 ];

@@ -98,7 +98,8 @@ describe('swarmq config', () => {
     const { code, output } = await swarmq([...args, ...tls, '--set', 'mqtt.maxInflight=7'], { SWARMQ_LOG_LEVEL: 'warn' });
     assert.equal(code, 0);
     assert.doesNotMatch(output, /wonderland/);
-    const origins = Object.fromEntries(output.split('\n').map((line) => line.split(/ +# /)));
+    const origins: Record<string, string> = {};
+    for (const [, value = '', origin = ''] of output.matchAll(/^(.*?) +# (.*)$/gm)) origins[value] = origin;
     assert.equal(origins['redis.url: "redis://user:***@127.0.0.1:6379"'], `file ${file}`);
     assert.equal(origins['kafka.clientId: "from-file"'], `file ${file}`);
     assert.equal(origins['node.id: "n1"'], 'flag --node-id');
