@@ -136,7 +136,7 @@ export class RedisLink implements BatchLink, ScriptRunner {
       return await this.#call('EVALSHA', [sha, keys.length, ...keys, ...args]);
     } catch (error) {
       if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw this.#failure(error);
-      return await this.command('EVAL', source, keys.length, ...keys, ...args);
+      return this.command('EVAL', source, keys.length, ...keys, ...args);
     }
   }
 

@@ -45,7 +45,7 @@ export async function committed<Result>(store: Store, append: (batch: Batch) => 
         if (error === null) resolve(read(batch));
         else reject(error);
       } catch (failure) {
-        reject(failure as Error);
+        reject(failure);
       }
     });
   });
