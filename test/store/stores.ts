@@ -39,16 +39,13 @@ export function forEachStore(noun: string, body: (open: (some?: StoreLimits) => 
 export async function committed<Result>(store: Store, append: (batch: Batch) => (batch: Batch) => Result): Promise<Result> {
   const batch = store.begin();
   const read = append(batch);
-  return new Promise((resolve, reject) => {
+  await new Promise<void>((resolve, reject) => {
     batch.commit((error) => {
-      try {
-        if (error === null) resolve(read(batch));
-        else reject(error);
-      } catch (failure) {
-        reject(failure);
-      }
+      if (error === null) resolve();
+      else reject(error);
     });
   });
+  return read(batch);
 }
 
 export function opening(clientId: string, epoch: number, more: Partial<OpenRequest> = {}): OpenRequest {
