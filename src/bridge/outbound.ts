@@ -25,8 +25,8 @@ interface Haul {
   readonly isFull: boolean;
 }
 
-/** How often an empty outbox is looked at: the price is one small command each time, on the leader only. */
-const idleMs = 10;
+/** An empty outbox is looked at again after so long, which doubles: measured, 10 ms throughout cost 3 % of a core. */
+const idleMs = { first: 5, most: 40 };
 const dropAtOnce = 1_000;
 const storeBackoff: BackoffTable = { firstMs: 50, mostMs: 1_000 };
 
@@ -116,14 +116,19 @@ export class Outbound implements Service {
   async #drain(term: Term, isFine: () => void): Promise<void> {
     this.#readUpTo = '';
     this.#ahead = null;
+    let idle = idleMs.first;
     while (term.isOn) {
       if (this.#isOverfull) await this.#dropOldest(term);
       const haul = await (this.#ahead ?? this.#read());
       this.#ahead = null;
       isFine();
       if (haul.entries.length === 0) {
-        await term.pause(idleMs);
-      } else if (haul.isFull) {
+        await term.pause(idle);
+        idle = Math.min(2 * idle, idleMs.most);
+        continue;
+      }
+      idle = idleMs.first;
+      if (haul.isFull) {
         this.#ahead = this.#read();
         // heard in the next round; until then nobody listens
         this.#ahead.catch(() => undefined);
