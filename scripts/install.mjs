@@ -17,6 +17,7 @@ const packages = {
   mosquitto_sub: 'mosquitto-clients',
   kcat: 'kcat',
   haproxy: 'haproxy',
+  openssl: 'openssl',
   java: 'default-jre-headless',
   mvn: 'maven',
 };

@@ -3,7 +3,6 @@ export interface Kafka {
   readonly brokers: string;
   readonly port: number;
   readonly pid: number;
-  readonly logFile: string;
   /** Settles once the process has ended. */
   readonly exited: Promise<void>;
   /** An orderly end. */
@@ -15,6 +14,7 @@ export interface Kafka {
 /**
  * Starts Kafka and resolves once it answers a metadata request. A folder used before goes on with its topics.
  * Without `port` and `dir` they are chosen, and the folder is removed when Kafka has ended.
- * `detached` keeps the signals of the terminal from it, so that the caller decides what ends when.
+ * Its log goes to `logFile`, or else to kafka.log in the folder. `detached` keeps the signals of the terminal from it,
+ * so that the caller decides what ends when.
  */
-export function startKafka(options?: { port?: number; dir?: string; detached?: boolean }): Promise<Kafka>;
+export function startKafka(options?: { port?: number; dir?: string; logFile?: string; detached?: boolean }): Promise<Kafka>;

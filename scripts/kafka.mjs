@@ -1,54 +1,50 @@
 // A real Apache Kafka (KRaft, one node) for tests and first tries: `node scripts/kafka.mjs [--port 9092] [--dir DIR]`.
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { startChild } from './child.mjs';
 import { run } from './install.mjs';
 import { ensureKafkaJars, kafkaVersion } from './kafka-jars.mjs';
+import { freePort } from './ports.mjs';
 
 const readyWithinMs = 60_000;
 
 /**
  * Starts Kafka and resolves once it answers a metadata request. A folder used before goes on with its topics.
  * Without `port` and `dir` they are chosen, and the folder is removed when Kafka has ended.
- * `detached` keeps the signals of the terminal from it, so that the caller decides what ends when.
+ * Its log goes to `logFile`, or else to kafka.log in the folder. `detached` keeps the signals of the terminal from it,
+ * so that the caller decides what ends when.
  */
-export async function startKafka({ port, dir, detached = false } = {}) {
+export async function startKafka({ port, dir, logFile, detached = false } = {}) {
   const jars = ensureKafkaJars();
   const folder = dir ?? mkdtempSync(join(tmpdir(), 'swarmq-kafka-'));
   const clientPort = port ?? (await freePort());
   const settings = writeSettings(folder, clientPort, await freePort());
   format(jars, folder, settings);
 
-  const logFile = join(folder, 'kafka.log');
-  const log = openSync(logFile, 'a');
+  const logPath = logFile ?? join(folder, 'kafka.log');
+  const log = openSync(logPath, 'a');
   const heap = ['-Xms256m', '-Xmx512m', '-XX:+UseSerialGC'];
-  const child = spawn('java', [...heap, ...javaOptions(jars), 'kafka.Kafka', settings], { stdio: ['ignore', log, log], detached });
+  const java = [...heap, ...javaOptions(jars), 'kafka.Kafka', settings];
+  const server = startChild('java', java, { stdio: ['ignore', log, log], detached });
   closeSync(log);
-  const reap = () => child.kill('SIGKILL');
-  process.once('exit', reap);
-  const exited = new Promise((resolve) => {
-    child.once('exit', () => {
-      process.removeListener('exit', reap);
-      if (dir === undefined) rmSync(folder, { recursive: true, force: true });
-      resolve();
-    });
+  const exited = server.exited.then(() => {
+    if (dir === undefined) rmSync(folder, { recursive: true, force: true });
   });
   const end = async (signal) => {
-    child.kill('SIGCONT');
-    child.kill(signal);
+    await server.end(signal);
     await exited;
   };
 
   const deadline = performance.now() + readyWithinMs;
   while (!(await answersMetadata(clientPort))) {
-    if (child.exitCode !== null || performance.now() > deadline) {
-      const words = existsSync(logFile) ? readFileSync(logFile, 'utf8').slice(-4_000) : '';
+    if (server.hasEnded || performance.now() > deadline) {
+      const words = existsSync(logPath) ? readFileSync(logPath, 'utf8').slice(-4_000) : '';
       await end('SIGKILL');
       throw new Error(`Kafka ${kafkaVersion} did not get ready on port ${clientPort}\n${words}`);
     }
@@ -57,8 +53,7 @@ export async function startKafka({ port, dir, detached = false } = {}) {
   return {
     brokers: `127.0.0.1:${clientPort}`,
     port: clientPort,
-    pid: child.pid,
-    logFile,
+    pid: server.pid,
     exited,
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
@@ -127,16 +122,6 @@ function answersMetadata(port) {
     socket.on('data', (bytes) => {
       answer = Buffer.concat([answer, bytes]);
       if (answer.length >= 12) finish(answer.readInt32BE(8) > 0);
-    });
-  });
-}
-
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
     });
   });
 }

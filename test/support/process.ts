@@ -19,6 +19,9 @@ export interface ProcessOptions {
 
 const running = new Set<ChildProcess>();
 
+/** This process's environment without configuration of Swarmq, which would reach every node under test. */
+const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('SWARMQ_')));
+
 // the last resort when the test process itself ends early
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL');
@@ -40,7 +43,7 @@ export class TestProcess {
   constructor(command: string, args: readonly string[], options: ProcessOptions = {}) {
     this.name = options.name ?? command;
     const stdin = options.input === undefined ? 'ignore' : 'pipe';
-    this.#child = spawn(command, args, { cwd: options.cwd, env: options.env ?? process.env, stdio: [stdin, 'pipe', 'pipe'] });
+    this.#child = spawn(command, args, { cwd: options.cwd, env: options.env ?? environment, stdio: [stdin, 'pipe', 'pipe'] });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => {
         this.#take(text);
