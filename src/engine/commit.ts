@@ -28,6 +28,8 @@ class Pending {
    * happens exactly once cannot have a second round.
    */
   isWaiting: boolean;
+  /** everyone known has it; it only waits for its turn to be answered */
+  isWritten = false;
   hadSubscribers = false;
 
   constructor(message: Message, match: Match, origin: Origin) {
@@ -173,7 +175,7 @@ export class Commit {
       }
       this.#engine.observeCommit(clock.monotonic() - began);
       for (const pending of pendings) this.#readReplies(batch, pending);
-      this.#finishSettlements(batch, settlings);
+      for (const settling of settlings) this.#finishSettlement(batch, settling);
       for (const [outbox, slot] of lengths) this.#engine.noteOutbox(outbox, store.outboxes.length(batch, slot));
       if (cluster.routes.follow(batch, routesSlot)) this.#finish(pendings);
       else void this.#catchUp(pendings);
@@ -181,7 +183,7 @@ export class Commit {
   }
 
   #write(batch: Batch, pending: Pending): void {
-    if (pending.isWaiting) return;
+    if (pending.isWaiting || pending.isWritten) return;
     const { message, match, origin } = pending;
     if (message.retain && match === pending.known) this.#retain(batch, pending);
     for (const bridge of match.bridges) this.#outboxes.add(bridge.outbox);
@@ -207,14 +209,18 @@ export class Commit {
   }
 
   #readReplies(batch: Batch, pending: Pending): void {
-    if (pending.once !== null) {
-      const outcome = readOnce(this.#engine, batch, pending.once);
-      pending.once = null;
-      if (outcome === 'fenced') this.#engine.lost(pending.origin.session!);
+    const { once, pushes } = pending;
+    pending.once = null;
+    pending.pushes = null;
+    if (pushes !== null) pending.seqs = readPushes(this.#engine, batch, pushes);
+    if (once === null) return;
+    const session = pending.origin.session!;
+    try {
+      const outcome = readOnce(this.#engine, batch, once);
+      if (outcome === 'fenced') this.#engine.lost(session);
       else if (outcome !== 'seen') pending.seqs = outcome;
-    } else if (pending.pushes !== null) {
-      pending.seqs = readPushes(this.#engine, batch, pending.pushes);
-      pending.pushes = null;
+    } catch (error) {
+      this.#garbled(session, error);
     }
   }
 
@@ -232,10 +238,23 @@ export class Commit {
   }
 
   #finish(pendings: Pending[]): void {
+    const again: Pending[] = [];
+    /** the QoS (1, 2, or 3 for both) in which a publisher has an unanswered message: answers keep the order [MQTT-4.6.0-2], [MQTT-4.6.0-3] */
+    const unanswered = new Map<Session | null, number>();
     for (const pending of pendings) {
       if (pending.seqs !== null) deliverQueued(this.#engine, pending.message, pending.record!, pending.match, pending.seqs);
-      if (!this.#needsAnotherRound(pending)) this.#answer(pending);
+      pending.seqs = null;
+      const { session } = pending.origin;
+      const before = (session !== null && unanswered.get(session)) || 0;
+      if (this.#needsAnotherRound(pending) || (before & pending.message.qos) !== 0) {
+        again.push(pending);
+        unanswered.set(session, before | pending.message.qos);
+      } else {
+        this.#answer(pending);
+      }
     }
+    // before what came meanwhile: a subscriber that was found just now gets everything in order
+    if (again.length > 0) this.#waiting = again.concat(this.#waiting);
     this.#underWay = [];
     this.#isUnderWay = false;
     this.#tellFlushed();
@@ -247,6 +266,7 @@ export class Commit {
   #needsAnotherRound(pending: Pending): boolean {
     const { message, known } = pending;
     const { routes } = this.#engine;
+    pending.isWritten = !pending.isWaiting;
     if (message.qos === 0 || (!pending.isWaiting && known.version === routes.version)) return false;
     const now = routes.matchFor(message.topic, message.publisher);
     if (pending.isWaiting) {
@@ -260,8 +280,7 @@ export class Commit {
       pending.match = { ...now, locals: [], bridges: [], listeners: [], queues, nodes };
     }
     pending.known = now;
-    pending.seqs = null;
-    this.#waiting.push(pending);
+    pending.isWritten = false;
     return true;
   }
 
@@ -305,20 +324,25 @@ export class Commit {
     return settlings;
   }
 
-  #finishSettlements(batch: Batch, settlings: readonly Settling[]): void {
+  #finishSettlement(batch: Batch, { session, work, slots }: Settling): void {
     const { queues } = this.#engine.store;
-    for (const { session, work, slots } of settlings) {
-      if (slots.some((slot) => queues.owned(batch, slot) === 'fenced')) {
-        this.#engine.lost(session);
-        continue;
-      }
-      if (session.isOver) continue;
-      for (const seq of work.received) session.connection.sendAck(6, ((seq - 1) % 65_535) + 1, 0);
-      for (const packetId of work.forgotten) {
-        session.receiving--;
-        session.connection.sendAck(7, packetId, 0);
-      }
+    try {
+      if (slots.some((slot) => queues.owned(batch, slot) === 'fenced')) this.#engine.lost(session);
+    } catch (error) {
+      this.#garbled(session, error);
     }
+    if (session.isOver) return;
+    for (const seq of work.received) session.connection.sendAck(6, ((seq - 1) % 65_535) + 1, 0);
+    for (const packetId of work.forgotten) {
+      session.receiving--;
+      session.connection.sendAck(7, packetId, 0);
+    }
+  }
+
+  /** A reply that cannot be understood (a foreign value under one of our keys) ends one connection, and nothing else. */
+  #garbled(session: Session | null, error: unknown): void {
+    this.#engine.logLimited('store-corrupt', error, 'a reply of the store cannot be understood', { client: session?.clientId });
+    session?.connection.close(new BrokerError('store-corrupt', 'the stored session cannot be read', error));
   }
 
   #relieve(): void {

@@ -55,8 +55,8 @@ export interface OpenedSession {
   /** whether the former owner let go in order, so that `sentUpTo` is exact; otherwise a whole window may have been sent */
   readonly releasedInOrder: boolean;
   /**
-   * What is left to tidy up: the earlier session, when clean start ended it or it had expired; or, of a session that goes on,
-   * the will without delay of an owner that died before it sent it. Null when there is neither.
+   * What is left to tidy up of the earlier session when clean start ended it or it had expired, null when there was none. Its
+   * will is due when it was delayed. A will without delay is not: it was for a client whose node died, and the client is back.
    */
   readonly ended: EndedSession | null;
 }

@@ -87,13 +87,12 @@ export class MemorySessions implements Sessions {
     if (session === undefined) return 'fenced';
     if (session.opened !== epoch) {
       const isOver = cleanStart || session.expirySeconds === 0 || session.expiresAt <= this.#clock.monotonic();
-      const overdue = session.willDelaySeconds === 0 ? session.will : null;
       session.left = null;
+      // the client is back before its will was sent for it
+      if (session.willDelaySeconds === 0) session.will = null;
       if (session.began !== 0 && isOver) {
         session.left = session.empty();
         session.began = 0;
-      } else if (overdue !== null) {
-        session.left = { subscriptions: [], will: overdue };
       }
       if (session.began === 0) session.began = epoch;
     }

@@ -3,8 +3,8 @@ session_open: begin to serve a claimed session.
 
 Shuts out the former owner. The earlier session ends when clean start asks for it, when it had expired, and when it was to end
 with its connection. What that leaves to tidy up (its subscriptions; a will that is due now) stays for a minute in `ended`,
-so that repeating the call under the same epoch gives it again. A will without delay that is still here was to be sent by an
-owner that died: it is due too, though its session goes on.
+so that repeating the call under the same epoch gives it again. A will without delay that is still here was to be sent for a
+client whose node died; the client is back before anyone did, so it is dropped.
 
 KEYS  meta subscriptions queue released incoming ended
 ARGV  epoch clean_start protocol expiry will will_delay
@@ -34,9 +34,9 @@ if opened ~= epoch then
     redis.call('HDEL', meta, 'sent', 'in_order')
     began = false
   end
-  if is_over or (last_will and last_delay == '0') then
+  if is_over then
     redis.call('HSET', ended, '\0epoch', epoch)
-    if last_will then
+    if last_will and last_delay ~= '0' then
       redis.call('HSET', ended, '\0will', last_will)
     end
     redis.call('PEXPIRE', ended, 60000)
