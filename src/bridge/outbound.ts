@@ -21,13 +21,14 @@ export interface OutboundOptions extends CampaignOptions, ShipperOptions {
 
 interface Haul {
   readonly entries: readonly OutboxEntry[];
-  /** as many as were asked for, so there may be more */
+  /** a whole batch, so there may be more behind it */
   readonly isFull: boolean;
 }
 
 /** An empty outbox is looked at again after so long, which doubles: measured, 10 ms throughout cost 3 % of a core. */
 const idleMs = { first: 5, most: 40 };
-const dropAtOnce = 1_000;
+/** Entries of one read: how large they are is known only when they are here, and each may be a packet of the largest size. */
+const readAtOnce = 100;
 const storeBackoff: BackoffTable = { firstMs: 50, mostMs: 1_000 };
 
 /**
@@ -52,7 +53,6 @@ export class Outbound implements Service {
   #readUpTo = '';
   /** the next entries, asked for while the present ones are on their way */
   #ahead: Promise<Haul> | null = null;
-  #bytesPerEntry: number;
   #oldestAt: number | null = null;
   #isOverfull = false;
 
@@ -63,8 +63,6 @@ export class Outbound implements Service {
     this.#client = options.client;
     this.#campaign = new Campaign(options, this);
     this.#shipper = new Shipper(options);
-    // the first read is small, for want of knowledge how large the entries are
-    this.#bytesPerEntry = options.batch.maxBytes / 100;
   }
 
   get isLeading(): boolean {
@@ -139,22 +137,28 @@ export class Outbound implements Service {
     }
   }
 
-  async #read(most = this.#options.batch.maxRecords): Promise<Haul> {
-    const count = Math.max(1, Math.min(most, Math.floor(this.#options.batch.maxBytes / this.#bytesPerEntry)));
-    const entries = await this.#outboxes.read(this.#outbox, this.#readUpTo, count);
-    const last = entries.at(-1);
-    if (last !== undefined) {
-      this.#readUpTo = last.id;
-      this.#bytesPerEntry = Math.max(1, entries.reduce((sum, { record }) => sum + record.length, 0) / entries.length);
+  /** Reads on, up to a batch of which `held` entries are here already. */
+  async #read(held = 0): Promise<Haul> {
+    const { maxRecords, maxBytes } = this.#options.batch;
+    const entries: OutboxEntry[] = [];
+    for (let bytes = 0; ; ) {
+      const count = Math.min(maxRecords - held - entries.length, readAtOnce);
+      if (count <= 0 || bytes >= maxBytes) return { entries, isFull: true };
+      const more = await this.#outboxes.read(this.#outbox, this.#readUpTo, count);
+      for (const entry of more) {
+        entries.push(entry);
+        bytes += entry.record.length;
+        this.#readUpTo = entry.id;
+      }
+      if (more.length < count) return { entries, isFull: false };
     }
-    return { entries, isFull: entries.length === count };
   }
 
   async #linger(term: Term, entries: readonly OutboxEntry[]): Promise<readonly OutboxEntry[]> {
-    const { lingerMs, maxRecords } = this.#options.batch;
-    if (lingerMs === 0 || entries.length >= maxRecords) return entries;
+    const { lingerMs } = this.#options.batch;
+    if (lingerMs === 0) return entries;
     await term.pause(lingerMs);
-    const more = await this.#read(maxRecords - entries.length);
+    const more = await this.#read(entries.length);
     return [...entries, ...more.entries];
   }
 
@@ -199,7 +203,7 @@ export class Outbound implements Service {
     await this.#ahead;
     let excess = (await this.#outboxes.size(this.#outbox)) - dropOver;
     while (excess > 0) {
-      const oldest = await this.#outboxes.read(this.#outbox, this.#readUpTo, Math.min(excess, dropAtOnce));
+      const oldest = await this.#outboxes.read(this.#outbox, this.#readUpTo, Math.min(excess, readAtOnce));
       if (oldest.length === 0) return;
       await this.#remove(term, oldest);
       excess -= oldest.length;
