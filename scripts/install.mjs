@@ -1,6 +1,6 @@
 // Gets what a fresh machine lacks: npm packages, and programs of the distribution where we may install them.
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, lstatSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -55,8 +55,9 @@ export function run(command, args, options = {}) {
   return stdout;
 }
 
-/** `npm ci`, unless node_modules is at least as new as the lock file. */
+/** `npm ci`, unless node_modules is at least as new as the lock file, or a link to where somebody else keeps it. */
 export function ensureNpm() {
+  if (lstatSync(join(root, 'node_modules'), { throwIfNoEntry: false })?.isSymbolicLink()) return;
   const changedAt = (path) => statSync(join(root, path), { throwIfNoEntry: false })?.mtimeMs ?? 0;
   if (changedAt('node_modules/.package-lock.json') >= changedAt('package-lock.json')) return;
   say('installing the npm packages (npm ci)');

@@ -141,20 +141,27 @@ async function endAll() {
   for (const end of ends.splice(0).reverse()) await end();
 }
 
+/** Resolves with null at the first Ctrl-C; one more, when stopping takes too long, ends everything there and then. */
+function untilInterrupted() {
+  return new Promise((resolve) => {
+    let firstAt = null;
+    const on = () => {
+      firstAt ??= performance.now();
+      // npm passes on the signal that the terminal has sent to us as well
+      if (performance.now() - firstAt > 1_000) process.exit(1);
+      resolve(null);
+    };
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, on);
+  });
+}
+
 async function main() {
   const options = readOptions();
   if (options.help) {
     console.log(usage);
     return 0;
   }
-  const interrupted = new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-      process.once(signal, () => {
-        process.once(signal, () => process.exit(1));
-        resolve(null);
-      });
-    }
-  });
+  const interrupted = untilInterrupted();
   const up = async () => {
     claimFolder();
     ensureNpm();
