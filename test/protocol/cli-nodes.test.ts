@@ -19,7 +19,9 @@ class Swarmq {
 
   constructor(...args: string[]) {
     const flags = ['--import', 'tsx', 'src/cli/main.ts', ...args, '--set', 'drain.graceMs=0'];
-    this.process = new TestProcess(process.execPath, flags, { name: `swarmq ${args[0]}`, cwd: root });
+    // what the shell sets for Swarmq would be taken for options
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('SWARMQ_')));
+    this.process = new TestProcess(process.execPath, flags, { name: `swarmq ${args[0]}`, cwd: root, env });
   }
 
   logged(msg: string): Promise<Line> {
