@@ -86,7 +86,12 @@ async function openStore(
   clock: SystemClock,
   opened: (() => Promise<void> | void)[],
 ): Promise<{ store: Store; cluster: Cluster }> {
-  const limits = { queueMaxMessages: config.queue.maxMessages, queueMaxBytes: config.queue.maxBytes };
+  const { maxRecords, whenFull } = config.bridge.outbox;
+  const limits = {
+    queueMaxMessages: config.queue.maxMessages,
+    // the gate in front of the outbox keeps to the limit; the stream's own one is what remains when it is passed
+    outboxMaxEntries: whenFull === 'drop-oldest' ? maxRecords : maxRecords * 2,
+  };
   if (config.redis.url === null) return { store: openMemoryStore(clock, limits), cluster: alone(config.node.id) };
   const link = await RedisLink.open({ ...config.redis, url: config.redis.url, log });
   opened.push(() => link.close());
@@ -98,7 +103,7 @@ async function openStore(
 
 function startBridge(config: Config, engine: Engine, metrics: Metrics, clock: SystemClock, log: Logger): Bridge | null {
   if (config.bridge.rules.length === 0) return null;
-  const { outbox, batch } = config.bridge;
+  const { outbox, batch, deadLetterTopic } = config.bridge;
   const bridge = openBridge({
     rules: config.bridge.rules,
     store: engine.store,
@@ -106,6 +111,7 @@ function startBridge(config: Config, engine: Engine, metrics: Metrics, clock: Sy
     kafka: config.kafka,
     ...outbox,
     batch,
+    deadLetterTopic,
     leaseMs: config.cluster.leaseMs,
     clock,
     metrics,

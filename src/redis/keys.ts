@@ -41,9 +41,9 @@ export class Keys {
     return `${this.prefix}s:{${encodePart(client)}}:ended`;
   }
 
-  /** string with PX: the lease of a node; its value is the incarnation */
-  lease(node: string): string {
-    return `${this.prefix}n:{${encodePart(node)}}`;
+  /** string with PX: the lease of one life of a node: `alive`, or `buried` once another node began to clean up after it */
+  lease(incarnation: string): string {
+    return `${this.prefix}n:{${encodePart(incarnation)}}`;
   }
 
   /** stream: messages from other nodes to this life of a node */
