@@ -37,12 +37,12 @@ export function build() {
   const startedAt = new Date();
   rmSync(stamp, { force: true });
   removeOrphans();
-  compile();
   for (const script of sources.flatMap((name) => filesIn(join(root, name))).filter((path) => path.endsWith('.lua'))) {
     const copy = join(dist, relative(root, script));
     mkdirSync(dirname(copy), { recursive: true });
     copyFileSync(script, copy);
   }
+  compile();
   const command = join(dist, 'src/cli/main.js');
   if (existsSync(command)) chmodSync(command, 0o755);
   writeFileSync(stamp, '');

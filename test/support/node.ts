@@ -70,7 +70,9 @@ export class TestNode {
     for (const address of listen) args.push('--listen', address);
     if (options.redis !== undefined) args.push('--redis', options.redis);
     if (options.kafka !== undefined) args.push('--kafka', options.kafka);
-    for (const [path, value] of Object.entries(options.set ?? {})) args.push('--set', `${path}=${value}`);
+    // no load balancer is here to be waited for
+    const set = { 'drain.graceMs': 0, ...options.set };
+    for (const [path, value] of Object.entries(set)) args.push('--set', `${path}=${value}`);
     if (options.config !== undefined) {
       const file = join(this.#folder.path, 'swarmq.yaml');
       // JSON is YAML
@@ -78,7 +80,10 @@ export class TestNode {
       args.push('--config', file);
     }
     this.#process = new TestProcess(process.execPath, [...launcher(), ...args], { name: `node ${this.id}`, cwd: root, unowned: true });
-    this.#forget = atEnd(`node ${this.id} (pid ${this.pid})`, async () => void (await this.stop()));
+    this.#forget = atEnd(`node ${this.id} (pid ${this.pid})`, async () => {
+      await this.kill();
+      this.#folder.remove();
+    });
   }
 
   get pid(): number {

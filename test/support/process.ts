@@ -116,7 +116,7 @@ export class TestProcess {
     try {
       return await within(found, withinMs, what);
     } catch (error) {
-      throw new Error(`${(error as Error).message}\n${this.#output.slice(-4_000)}`, { cause: error });
+      throw new Error(`${(error as Error).message}\n${this.#output.slice(-4_000)}`);
     } finally {
       if (watcher !== undefined) this.#watchers.delete(watcher);
     }
