@@ -79,8 +79,8 @@ async function choosePort(wanted) {
 /** Starts the nodes; their log goes to a file. Resolves with what they say of themselves once all are ready. */
 async function startNodes({ nodes, port, redisUrl, kafka }) {
   const admin = await firstFree(9090, nodes);
-  const args = [join(root, 'dist/src/cli/main.js'), 'cluster', '--nodes', String(nodes), '--listen', `mqtt://127.0.0.1:${port}`];
-  args.push('--redis', redisUrl, '--admin', `127.0.0.1:${admin}`);
+  const args = [join(root, 'dist/src/cli/main.js'), 'cluster', '--nodes', String(nodes), '--node-id', 'n'];
+  args.push('--listen', `mqtt://127.0.0.1:${port}`, '--redis', redisUrl, '--admin', `127.0.0.1:${admin}`);
   if (kafka !== null) {
     const config = join(folder, 'swarmq.yaml');
     writeFileSync(config, ['bridge:', '  rules:', ...ruleLines(rule), ''].join('\n'));
@@ -127,6 +127,7 @@ function describe({ endpoint, nodes }, kafka) {
     '',
     `  subscribe  ${sub('demo/#')}`,
     `  publish    ${pub('demo/hello', 'hello')}`,
+    `  crash one  kill -9 ${nodes[0].pid}`,
     `  health     curl ${nodes[0].admin}/health/ready`,
   ];
   if (kafka !== null) {
@@ -180,7 +181,7 @@ async function main() {
       ends.push(() => kafka.stop());
     }
     const port = await choosePort(options.port);
-    say(`starting ${options.nodes} nodes`);
+    say('starting the nodes');
     const cluster = await startNodes({ nodes: options.nodes, port, redisUrl: options.redisUrl ?? redis.url, kafka });
     console.log(describe(cluster, kafka));
     return Promise.race([
