@@ -13,7 +13,7 @@ export async function buryClient(engine: Engine, dead: string, clientId: string)
   if (orphan === null) return;
   const { epoch, expirySeconds, will } = orphan;
   const willDelay = Math.min(orphan.willDelaySeconds, expirySeconds);
-  if (will !== null && willDelay === 0) await fireWill(engine, clientId, epoch, will);
+  if (will !== null && willDelay === 0) await fireWill(engine, null, clientId, epoch, will);
   if (expirySeconds === 0) {
     const ended = await sessions.end(clientId, epoch);
     if (ended !== 'fenced') await afterEnd(engine, clientId, ended);

@@ -45,6 +45,9 @@ export class Connection {
   readonly reader: FrameReader;
   state: 'new' | 'opening' | 'live' | 'closed' = 'new';
   version: ProtocolVersion = 4;
+  /** empty until a CONNECT was read that may be answered */
+  clientId = '';
+  cleanStart = true;
   session: Session | null = null;
   /** what the embedding API shows of this connection; made when first asked for */
   facade: object | null = null;
@@ -59,7 +62,7 @@ export class Connection {
   /** why it was closed; null for the peer's own doing */
   closedBy: BrokerError | null = null;
   isBusy = false;
-  isHeldBack = false;
+  #holds = 0;
   isDirty = false;
 
   constructor(engine: Engine, stream: Duplex, isPlain: boolean, request?: IncomingMessage) {
@@ -77,8 +80,8 @@ export class Connection {
     stream.on('end', onEnd);
   }
 
-  get clientId(): string {
-    return this.session?.clientId ?? '';
+  get isHeldBack(): boolean {
+    return this.#holds > 0;
   }
 
   /** Whether so much waits to be sent that nothing should be added. */
@@ -109,17 +112,13 @@ export class Connection {
     );
   }
 
-  /** Back-pressure: stops reading until `letGo`. What was read already is kept. */
+  /** Back-pressure: stops reading until `letGo`, once for each `holdBack`. What was read already is kept. */
   holdBack(): void {
-    if (this.isHeldBack || this.state === 'closed') return;
-    this.isHeldBack = true;
-    this.stream.pause();
+    if (this.#holds++ === 0 && !this.#isClosed) this.stream.pause();
   }
 
   letGo(): void {
-    if (!this.isHeldBack) return;
-    this.isHeldBack = false;
-    this.#goOn();
+    if (--this.#holds === 0) this.#goOn();
   }
 
   send(bytes: Buffer): void {
@@ -195,11 +194,16 @@ export class Connection {
    */
   close(error: BrokerError | null): void {
     if (this.state === 'closed') return;
-    const was = this.state;
+    if (error !== null) this.#sayWhy(error);
+    this.drop(error);
+  }
+
+  /** Ends the connection without a word about why. */
+  drop(error: BrokerError | null): void {
+    if (this.state === 'closed') return;
     this.state = 'closed';
     this.closedBy = error;
     this.reader.release();
-    if (error !== null) this.#sayWhy(error, was);
     this.output.flush();
     this.output.release();
     this.stream.resume();
@@ -213,14 +217,15 @@ export class Connection {
     if (this.state !== 'closed') this.output.flush();
   }
 
-  #sayWhy(error: BrokerError, was: 'new' | 'opening' | 'live'): void {
+  #sayWhy(error: BrokerError): void {
     const reason = reasons[error.code];
     const text = this.wantsProblemInformation && error.kind === 'refused' ? error.message.slice(0, 200) : undefined;
-    if (was === 'live') {
+    if (this.state === 'live') {
       if (this.version === 5) this.output.append(encodeDisconnect(reason.v5, text));
-    } else if (was === 'opening' && (this.version === 5 || reason.v3 !== 0)) {
+    } else if (this.state === 'opening' && (this.version === 5 || reason.v3 !== 0)) {
       const code = this.version === 5 ? reason.v5 : reason.v3;
       this.output.append(encodeConnack({ sessionPresent: false, reason: code }, this.version));
+      this.engine.hooks.onConnack?.(this, code, false);
     }
   }
 
@@ -298,8 +303,8 @@ function onDrain(this: Attached): void {
   if (connection?.state === 'live') connection.session?.delivery.pump();
 }
 
-function onError(this: Attached): void {
-  this[connectionOf]?.close(null);
+function onError(this: Attached, error: Error): void {
+  this[connectionOf]?.drop(new BrokerError('connection-lost', error.message, error));
 }
 
 function onEnd(this: Attached): void {

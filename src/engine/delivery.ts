@@ -1,6 +1,7 @@
 import { Message, type Qos } from '../base/message.ts';
 import { decodeRecord } from '../codec/record.ts';
 import type { QueueEntry } from '../store/queues.ts';
+import { carryOut } from './carry-out.ts';
 import type { Engine } from './engine.ts';
 import type { Session } from './session.ts';
 import { decodeOptions, type SubscriptionOptions } from './subscription.ts';
@@ -41,6 +42,8 @@ export class Delivery {
   readonly #windowSize: number;
   /** packet identifier -> sequence number; 0 once PUBREL is due or out */
   readonly #window = new Map<number, number>();
+  /** packet identifier -> what was sent under it, kept only while somebody wants to hear of acknowledgements */
+  #sent: Map<number, Message> | null = null;
   #ready: Ready[] = [];
   #readyFrom = 0;
   #readyBytes = 0;
@@ -49,6 +52,8 @@ export class Delivery {
   #isReading = false;
   #isReadingNow = false;
   #repeatUpTo = 0;
+  /** how many of the next messages may have been sent before, when nobody knows up to which number */
+  #repeatNext = 0;
   /** the highest sequence number that went out */
   sentUpTo = 0;
 
@@ -73,16 +78,17 @@ export class Delivery {
   }
 
   /**
-   * Goes on where an earlier connection stopped: PUBREL for every released identifier, then the queue from its beginning,
-   * marked DUP up to the number that may have been sent before [MQTT-4.4.0-1].
+   * Goes on where an earlier connection stopped: PUBREL for every released identifier, then the queue from its beginning
+   * [MQTT-4.4.0-1]. DUP marks what may have been sent before: up to `sentUpTo` when the former owner told it, otherwise (null,
+   * it died) as many messages as fit into a window.
    */
-  resume(released: readonly number[], repeatUpTo: number): void {
+  resume(released: readonly number[], sentUpTo: number | null): void {
     for (const packetId of released) {
       this.#window.set(packetId, 0);
       this.#session.connection.sendAck(6, packetId, 0);
     }
-    this.#repeatUpTo = repeatUpTo;
-    this.sentUpTo = Number.isFinite(repeatUpTo) ? repeatUpTo : 0;
+    if (sentUpTo === null) this.#repeatNext = this.#windowSize;
+    else this.#repeatUpTo = this.sentUpTo = sentUpTo;
     this.#isReading = true;
     this.#readOn();
   }
@@ -116,18 +122,25 @@ export class Delivery {
   /** Sends as much as window and socket allow. Called when either opened. */
   pump(): void {
     const { connection } = this.#session;
+    if (connection.state !== 'live') return;
+    const { authorizeForward, onAcknowledged } = this.#engine.hooks;
     while (this.#readyFrom < this.#ready.length && this.#window.size < this.#windowSize && !connection.isCongested) {
       const next = this.#ready[this.#readyFrom]!;
       const packetId = ((next.seq - 1) % maxPacketId) + 1;
       if (this.#window.has(packetId)) break;
       this.#shift();
-      const { message } = next;
-      if (message.expiresAt !== 0 && message.expiresAt <= this.#engine.clock.now()) {
+      const isRepeat = next.seq <= this.#repeatUpTo || this.#repeatNext > 0;
+      if (this.#repeatNext > 0) this.#repeatNext--;
+      const message = authorizeForward === null ? next.message : authorizeForward(connection, next.message);
+      if (message === null) {
+        this.#drop(next, 'not-authorized');
+      } else if (message.expiresAt !== 0 && message.expiresAt <= this.#engine.clock.now()) {
         this.#drop(next, 'expired');
-      } else if (!connection.sendPublish(message, next.qos, next.retain, next.seq <= this.#repeatUpTo, packetId, next.ids)) {
+      } else if (!connection.sendPublish(message, next.qos, next.retain, isRepeat, packetId, next.ids)) {
         this.#drop(next, 'packet-too-large');
       } else {
         this.#window.set(packetId, next.seq);
+        if (onAcknowledged !== null) (this.#sent ??= new Map()).set(packetId, ownCopy(message));
         if (next.seq > this.sentUpTo) this.sentUpTo = next.seq;
       }
     }
@@ -140,6 +153,11 @@ export class Delivery {
     if (seq === undefined || seq === 0) return;
     this.#window.delete(packetId);
     this.#finish(seq);
+    const message = this.#sent?.get(packetId);
+    if (message !== undefined) {
+      this.#sent?.delete(packetId);
+      this.#engine.hooks.onAcknowledged?.(this.#session.connection, packetId, message);
+    }
     this.pump();
   }
 
@@ -148,6 +166,7 @@ export class Delivery {
     const seq = this.#window.get(packetId);
     if (seq === undefined) return false;
     if (seq !== 0) this.#window.set(packetId, 0);
+    this.#sent?.delete(packetId);
     if (seq !== 0 && this.#session.isPersistent) {
       this.#session.settle().received.push(seq);
       this.#engine.commit.settle(this.#session);
@@ -161,11 +180,34 @@ export class Delivery {
   complete(packetId: number): void {
     if (this.#window.get(packetId) !== 0) return;
     this.#window.delete(packetId);
+    this.#engine.hooks.onAcknowledged?.(this.#session.connection, packetId, null);
     if (this.#session.isPersistent) {
       this.#session.settle().completed.push(packetId);
       this.#engine.commit.settle(this.#session);
     }
     this.pump();
+  }
+
+  /** Removes everything that waits to be sent. What is on its way stays until it is acknowledged. */
+  async empty(): Promise<void> {
+    this.#ready = [];
+    this.#readyFrom = 0;
+    this.#readyBytes = 0;
+    if (!this.#session.isPersistent) return;
+    const { queue, epoch } = this.#session;
+    const { store } = this.#engine;
+    const onTheirWay = new Set(this.#window.values());
+    for (let from = 1; ; ) {
+      const entries = await this.#engine.patiently(() => store.queues.read(queue, from, readAhead));
+      const last = entries.at(-1);
+      if (last === undefined) return;
+      from = last.seq + 1;
+      // a page that is being read meanwhile is passed over up to here
+      this.#expected = Math.max(this.#expected, from);
+      const batch = store.begin();
+      store.queues.acknowledge(batch, queue, epoch, entries.map(({ seq }) => seq).filter((seq) => !onTheirWay.has(seq)));
+      await carryOut(batch);
+    }
   }
 
   get #hasRoom(): boolean {
@@ -192,7 +234,7 @@ export class Delivery {
     }
   }
 
-  #drop(next: Ready, reason: 'expired' | 'packet-too-large'): void {
+  #drop(next: Ready, reason: 'expired' | 'packet-too-large' | 'not-authorized'): void {
     this.#engine.count.dropped.of(reason).value++;
     this.#finish(next.seq);
   }

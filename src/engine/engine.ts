@@ -132,17 +132,19 @@ export class Engine {
     if (error !== null && error.kind !== 'lost') {
       this.logLimited(error.code, error, 'a connection was closed', { client: connection.clientId || undefined });
     }
-    const { session } = connection;
-    if (session !== null) {
-      const left = leave(this, session, error).finally(() => {
-        if (this.sessions.get(session.clientId) === session) this.sessions.delete(session.clientId);
-      });
-      session.left = left;
-      left.catch((failure: unknown) => {
-        this.log.error({ client: session.clientId, error: String(failure) }, 'a session could not be let go');
-      });
-    }
+    if (connection.session !== null) this.leave(connection.session, error);
     this.hooks.onClosed?.(connection, error);
+  }
+
+  /** Lets go of a session whose connection is closed; `session.left` tells when that is done. */
+  leave(session: Session, error: BrokerError | null): void {
+    const left = leave(this, session, error).finally(() => {
+      if (this.sessions.get(session.clientId) === session) this.sessions.delete(session.clientId);
+    });
+    session.left = left;
+    left.catch((failure: unknown) => {
+      this.log.error({ client: session.clientId, error: String(failure) }, 'a session could not be let go');
+    });
   }
 
   /** This node does not own the session any more: nothing of it may be written. */

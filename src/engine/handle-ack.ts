@@ -8,14 +8,13 @@ const unknownIdentifier = 0x92;
 
 /** PUBACK, PUBREC, PUBREL and PUBCOMP from a client [MQTT 5, 3.4 to 3.7, 4.3]. */
 export function handleAck(connection: Connection, session: Session): void {
-  const { reader, engine } = connection;
+  const { reader } = connection;
   readAck(reader.buffer, reader.first, reader.start, reader.end, connection.version, ack);
   const { packetId, reason } = ack;
   const { delivery } = session;
   switch (reader.first >> 4) {
     case PacketType.puback:
       delivery.acknowledge(packetId);
-      engine.hooks.onAcknowledged?.(connection, packetId);
       break;
     case PacketType.pubrec:
       if (reason >= 0x80) delivery.acknowledge(packetId);
@@ -23,7 +22,6 @@ export function handleAck(connection: Connection, session: Session): void {
       break;
     case PacketType.pubcomp:
       delivery.complete(packetId);
-      engine.hooks.onAcknowledged?.(connection, packetId);
       break;
     case PacketType.pubrel:
       release(connection, session, packetId);

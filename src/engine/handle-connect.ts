@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { RouteChange } from '../../cluster/cluster.ts';
-import { BrokerError } from '../base/errors.ts';
+import { asBrokerError, BrokerError } from '../base/errors.ts';
 import { Message } from '../base/message.ts';
 import { connectVersion, encodeConnack, readConnect, type Connect, type ConnackProperties, type Will } from '../codec/connect.ts';
 import { encodeRecord } from '../codec/record.ts';
@@ -14,6 +14,7 @@ import { sessionRoute } from './routes.ts';
 import { Session, type WillOrder } from './session.ts';
 import { decodeOptions, encodeOptions, type SubscriptionOptions } from './subscription.ts';
 import { attach } from './handle-subscribe.ts';
+import { removeStored } from './handle-unsubscribe.ts';
 import { publishRecord } from './wills.ts';
 
 const maxPacketBytes = 268_435_460;
@@ -33,11 +34,20 @@ export function handleConnect(connection: Connection): void {
 async function open(connection: Connection, connect: Connect): Promise<void> {
   const { engine } = connection;
   const { hooks, config } = engine;
+  if (hooks.preConnect !== null) {
+    try {
+      await hooks.preConnect(connection, connect);
+    } catch (error) {
+      connection.drop(asBrokerError(error));
+    }
+    if (isGone(connection)) return;
+  }
   checkAdmission(engine, connect);
   const isAssigned = connect.clientId === '';
   if (isAssigned) connect.clientId = `auto-${randomUUID()}`;
+  connection.clientId = connect.clientId;
+  connection.cleanStart = connect.cleanStart;
   connection.username = connect.username;
-  if (hooks.preConnect !== null) await hooks.preConnect(connection, connect);
   if (hooks.authenticate !== null) await hooks.authenticate(connection, connect);
   const asked = connect.version === 5 ? connect.sessionExpirySeconds : connect.cleanStart ? 0 : config.session.defaultExpirySeconds;
   const expirySeconds = Math.min(asked, config.session.maxExpirySeconds);
@@ -112,12 +122,11 @@ async function claim(connection: Connection, connect: Connect, expirySeconds: nu
   session.delivery = new Delivery(engine, session, windowOf(engine, connect));
   for (const packetId of opened.incoming) (session.incoming ??= new Map()).set(packetId, true);
   session.receiving = opened.incoming.length;
-  connection.session = session;
   engine.sessions.set(clientId, session);
   await tidyAfter(engine, clientId, opened);
   await restore(engine, session, opened);
   if (isGone(connection)) {
-    engine.closed(connection, connection.closedBy);
+    engine.leave(session, connection.closedBy);
     await session.left;
     return;
   }
@@ -127,17 +136,17 @@ async function claim(connection: Connection, connect: Connect, expirySeconds: nu
 /** CONNACK, and then what waited. */
 function begin(connection: Connection, connect: Connect, session: Session, opened: OpenedSession, isAssigned: boolean): void {
   const { engine } = connection;
+  connection.session = session;
+  engine.hooks.onClaimed?.(connection);
+  if (isGone(connection)) return;
   connection.state = 'live';
   const properties = connect.version === 5 ? connackProperties(engine, connection, connect, session, isAssigned) : undefined;
   connection.send(encodeConnack({ sessionPresent: opened.present, reason: 0, ...(properties ? { properties } : {}) }, connect.version));
+  engine.hooks.onConnack?.(connection, 0, opened.present);
   engine.count.connects.value++;
   engine.keepAlive.watch(connection);
-  if (opened.present) {
-    // a former owner that died took its knowledge of what was sent along: a whole window may have been
-    const repeatUpTo = opened.releasedInOrder ? opened.sentUpTo : Number.POSITIVE_INFINITY;
-    session.delivery.resume(opened.released, repeatUpTo);
-  }
-  engine.hooks.onConnected?.(connection, opened.present);
+  if (opened.present) session.delivery.resume(opened.released, opened.releasedInOrder ? opened.sentUpTo : null);
+  engine.hooks.onConnected?.(connection);
 }
 
 /** An earlier session that clean start ended: its routes go, and a will that still waited is due now [MQTT-3.1.3-9]. */
@@ -152,12 +161,17 @@ async function tidyAfter(engine: Engine, clientId: string, opened: OpenedSession
 
 async function restore(engine: Engine, session: Session, opened: OpenedSession): Promise<void> {
   const missing: RouteChange[] = [];
+  const unwanted: string[] = [];
   for (const { filter, options } of opened.subscriptions) {
     let decoded: SubscriptionOptions;
     try {
       decoded = decodeOptions(options);
     } catch (error) {
       engine.logLimited('store-corrupt', error, 'a stored subscription cannot be read', { client: session.clientId });
+      continue;
+    }
+    if (!(await isStillAllowed(session.connection, filter, decoded))) {
+      unwanted.push(filter);
       continue;
     }
     attach(engine, session, filter, decoded);
@@ -167,7 +181,18 @@ async function restore(engine: Engine, session: Session, opened: OpenedSession):
     await engine.patiently(() => engine.cluster.routes.change(missing));
     for (const change of missing) engine.routes.change(change);
   }
+  if (unwanted.length > 0) await removeStored(engine, session, unwanted);
   await engine.patiently(() => engine.interest.settled());
+}
+
+async function isStillAllowed(connection: Connection, filter: string, { qos, noLocal, retainAsPublished }: SubscriptionOptions): Promise<boolean> {
+  const { authorizeSubscribe } = connection.engine.hooks;
+  if (authorizeSubscribe === null) return true;
+  try {
+    return (await authorizeSubscribe(connection, { filter, qos, noLocal, retainAsPublished, retainHandling: 2 })) !== null;
+  } catch {
+    return false;
+  }
 }
 
 function connackProperties(engine: Engine, connection: Connection, connect: Connect, session: Session, isAssigned: boolean): ConnackProperties {

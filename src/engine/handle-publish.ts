@@ -39,7 +39,8 @@ export function handlePublish(connection: Connection, session: Session): void {
     now,
     session.clientId,
   );
-  const origin: Origin = qos === 0 ? noOrigin : { session, packetId, done: null };
+  const isNoted = qos > 0 || engine.hooks.onPublished !== null;
+  const origin: Origin = isNoted ? { session, packetId, done: null } : noOrigin;
   authorize(connection, session, message, origin);
 }
 

@@ -35,10 +35,10 @@ export async function subscribe(connection: Connection, session: Session, packet
   const { engine } = connection;
   const codes: number[] = [];
   const granted = new Map<string, Granted>();
-  const requested: SubscribeRequest[] = [];
+  const outcomes: SubscribeRequest[] = [];
   for (const request of packet.requests) {
-    const refusal = check(engine, session, request, granted);
-    const allowed = refusal === 0 ? await authorize(connection, request) : refusal;
+    const allowed = await decide(connection, session, request, granted);
+    outcomes.push(typeof allowed === 'number' ? request : allowed);
     if (typeof allowed === 'number') {
       codes.push(connection.version === 5 ? allowed : 0x80);
       continue;
@@ -47,13 +47,13 @@ export async function subscribe(connection: Connection, session: Session, packet
     const wantsRetained = retainHandling === 0 || (retainHandling === 1 && !session.subscriptions.has(filter));
     const ids = encodeSubscriptionId(packet.subscriptionId);
     granted.set(filter, { filter, options: { qos, noLocal, retainAsPublished, ids }, wantsRetained });
-    requested.push(allowed);
     codes.push(qos);
   }
+  if (session.isOver) return codes;
   const all = [...granted.values()];
   if (all.length > 0) await keep(engine, session, all);
   for (const { filter, options, wantsRetained } of all) if (wantsRetained) sendRetained(engine, session, filter, options);
-  engine.hooks.onSubscribed?.(connection, requested);
+  engine.hooks.onSubscribed?.(connection, outcomes, codes);
   return codes;
 }
 
@@ -85,11 +85,21 @@ function check(engine: Engine, session: Session, { filter }: SubscribeRequest, g
   return 0;
 }
 
-async function authorize(connection: Connection, request: SubscribeRequest): Promise<SubscribeRequest | number> {
+/** The request to carry out, or the reason code of the refusal. */
+async function decide(
+  connection: Connection,
+  session: Session,
+  request: SubscribeRequest,
+  granted: ReadonlyMap<string, Granted>,
+): Promise<SubscribeRequest | number> {
   const { hooks } = connection.engine;
+  const refusal = check(connection.engine, session, request, granted);
+  if (refusal !== 0) return refusal;
   if (hooks.authorizeSubscribe === null) return request;
   try {
-    return (await hooks.authorizeSubscribe(connection, request)) ?? reasons['not-authorized'].v5;
+    const allowed = await hooks.authorizeSubscribe(connection, request);
+    if (allowed === null) return reasons['not-authorized'].v5;
+    return check(connection.engine, session, allowed, granted) || allowed;
   } catch (error) {
     return reasons[asBrokerError(error).code === 'internal' ? 'not-authorized' : asBrokerError(error).code].v5;
   }

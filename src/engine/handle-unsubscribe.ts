@@ -1,5 +1,7 @@
 import { encodeUnsuback, readUnsubscribe } from '../codec/subscribe.ts';
+import type { Owned } from '../store/sessions.ts';
 import type { Connection } from './connection.ts';
+import type { Engine } from './engine.ts';
 import { interestOf } from './handle-subscribe.ts';
 import { sessionRoute } from './routes.ts';
 import type { Session } from './session.ts';
@@ -20,7 +22,6 @@ export function handleUnsubscribe(connection: Connection, session: Session): voi
 /** Gives a reason code for each filter. Once it resolves, no later message is added for them [MQTT-3.10.4-2]. */
 export async function unsubscribe(connection: Connection, session: Session, filters: readonly string[]): Promise<number[]> {
   const { engine } = connection;
-  const { clientId, epoch } = session;
   const codes = filters.map((filter) => (session.subscriptions.has(filter) ? 0 : noSubscription));
   const standing = filters.filter((filter) => session.subscriptions.has(filter));
   for (const filter of standing) {
@@ -30,17 +31,22 @@ export async function unsubscribe(connection: Connection, session: Session, filt
     engine.routes.removeLocal(filter, session);
     engine.interest.remove(filter, interestOf(session, options));
   }
-  if (session.isPersistent && standing.length > 0) {
-    const owned = await engine.patiently(() => engine.store.sessions.unsubscribe(clientId, epoch, standing));
-    if (owned === 'fenced') {
-      engine.lost(session);
-      return codes;
-    }
-    const removals = standing.map((filter) => sessionRoute(filter, clientId, null));
-    await engine.patiently(() => engine.cluster.routes.change(removals));
-    for (const removal of removals) engine.routes.change(removal);
-  }
+  if (session.isPersistent && standing.length > 0 && (await removeStored(engine, session, standing)) === 'fenced') return codes;
   await engine.patiently(() => engine.interest.settled());
   engine.hooks.onUnsubscribed?.(connection, filters);
   return codes;
+}
+
+/** Removes subscriptions from a stored session and from what all nodes know. */
+export async function removeStored(engine: Engine, session: Session, filters: readonly string[]): Promise<Owned> {
+  const { clientId, epoch } = session;
+  const owned = await engine.patiently(() => engine.store.sessions.unsubscribe(clientId, epoch, filters));
+  if (owned === 'fenced') {
+    engine.lost(session);
+    return owned;
+  }
+  const removals = filters.map((filter) => sessionRoute(filter, clientId, null));
+  await engine.patiently(() => engine.cluster.routes.change(removals));
+  for (const removal of removals) engine.routes.change(removal);
+  return owned;
 }

@@ -1,3 +1,4 @@
+import type { BrokerError } from '../base/errors.ts';
 import type { Message } from '../base/message.ts';
 import type { Connect } from '../codec/connect.ts';
 import type { Connection } from './connection.ts';
@@ -12,23 +13,37 @@ export type Decision<T> = T | Promise<T>;
  * anything. Decisions that are there at once are taken without a promise.
  */
 export interface Hooks {
-  /** Throws or rejects to refuse the connection before anything is checked. */
+  /** Throws or rejects to drop the connection without a word, before anything is checked. May change what it is shown. */
   readonly preConnect: ((connection: Connection, connect: Connect) => Decision<void>) | null;
   /** Throws or rejects with `bad-credentials` or `not-authorized` to refuse. */
   readonly authenticate: ((connection: Connection, connect: Connect) => Decision<void>) | null;
-  /** Throws or rejects to refuse the message; may give it changed. */
-  readonly authorizePublish: ((connection: Connection, message: Message) => Decision<Message>) | null;
-  /** Gives the request to carry out, or null to refuse it. */
+  /**
+   * Throws or rejects to refuse the message; may give it changed, except its QoS. Also asked for a will when it is due; then
+   * `connection` is the one that left it, or null when another node served it or it was delayed.
+   */
+  readonly authorizePublish: ((connection: Connection | null, message: Message) => Decision<Message>) | null;
+  /**
+   * Gives the request to carry out, or null to refuse it. Also asked when a stored session comes back; then the answer
+   * decides only whether the subscription stays.
+   */
   readonly authorizeSubscribe: ((connection: Connection, request: SubscribeRequest) => Decision<SubscribeRequest | null>) | null;
-  /** Whether this connected client may have the message. Not asked for messages that come from a stored queue of another node. */
-  readonly authorizeForward: ((connection: Connection, message: Message) => boolean) | null;
+  /** Asked when a message is about to be sent to a client: gives it, or another topic and payload in its place, or null. */
+  readonly authorizeForward: ((connection: Connection, message: Message) => Message | null) | null;
+  /** The message was accepted: QoS 0 on its arrival, QoS 1 and 2 once committed. */
   readonly onPublished: ((message: Message, session: Session | null) => void) | null;
-  readonly onConnected: ((connection: Connection, sessionPresent: boolean) => void) | null;
-  readonly onClosed: ((connection: Connection, error: Error | null) => void) | null;
-  readonly onSubscribed: ((connection: Connection, requests: readonly SubscribeRequest[]) => void) | null;
+  /** The session is this connection's; CONNACK is next. */
+  readonly onClaimed: ((connection: Connection) => void) | null;
+  /** CONNACK goes out, with this reason code of MQTT 5 or return code of MQTT 3. */
+  readonly onConnack: ((connection: Connection, reason: number, sessionPresent: boolean) => void) | null;
+  readonly onConnected: ((connection: Connection) => void) | null;
+  /** `error` null: the client ended it by itself. */
+  readonly onClosed: ((connection: Connection, error: BrokerError | null) => void) | null;
+  /** The requests as they were carried out, or as they came when refused, and the reason code of each. */
+  readonly onSubscribed: ((connection: Connection, requests: readonly SubscribeRequest[], codes: readonly number[]) => void) | null;
   readonly onUnsubscribed: ((connection: Connection, filters: readonly string[]) => void) | null;
   readonly onPing: ((connection: Connection) => void) | null;
-  readonly onAcknowledged: ((connection: Connection, packetId: number) => void) | null;
+  /** The client has the message: at its PUBACK (`message` is what was sent to it), or PUBCOMP (`message` is null). */
+  readonly onAcknowledged: ((connection: Connection, packetId: number, message: Message | null) => void) | null;
 }
 
 export const noHooks: Hooks = {
@@ -38,6 +53,8 @@ export const noHooks: Hooks = {
   authorizeSubscribe: null,
   authorizeForward: null,
   onPublished: null,
+  onClaimed: null,
+  onConnack: null,
   onConnected: null,
   onClosed: null,
   onSubscribed: null,

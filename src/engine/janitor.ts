@@ -35,7 +35,7 @@ export class Janitor {
     if ((await cluster.roles.hold(role, leaseMs)) === null) return;
     for (const clientId of await store.due.ripe('wills', atOnce)) {
       const pending = await store.sessions.pendingWill(clientId);
-      if (pending !== null) await fireWill(this.#engine, clientId, pending.epoch, pending.will);
+      if (pending !== null) await fireWill(this.#engine, null, clientId, pending.epoch, pending.will);
       await store.due.done('wills', clientId);
     }
     for (const clientId of await store.due.ripe('sessions', atOnce)) {

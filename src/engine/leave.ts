@@ -49,7 +49,7 @@ async function settleWill(engine: Engine, session: Session, error: BrokerError |
   const delay = Math.min(will.delaySeconds, session.expirySeconds);
   if (error?.code === 'node-draining') return Math.max(delay, drainWillDelaySeconds);
   if (delay > 0) return delay;
-  await fireWill(engine, session.clientId, session.epoch, will.record);
+  await fireWill(engine, session.connection, session.clientId, session.epoch, will.record);
   return 0;
 }
 

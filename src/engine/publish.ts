@@ -1,4 +1,5 @@
 import type { Message } from '../base/message.ts';
+import type { Connection } from './connection.ts';
 import type { Engine } from './engine.ts';
 import type { Match } from './routes.ts';
 import type { Session } from './session.ts';
@@ -48,11 +49,19 @@ export function deliverHere(engine: Engine, message: Message, match: Match): voi
       const isLossy = message.qos === 0 || route.qos === 0;
       if (!isLossy && session.isPersistent) continue;
       if (session.isOver) continue;
-      if (forward !== null && !forward(session.connection, message)) continue;
       const retain = message.retain && route.retainAsPublished;
-      if (isLossy) session.connection.sendLossy(shared, retain, route.ids);
-      else session.delivery.enqueue(message, route, retain);
+      if (!isLossy) session.delivery.enqueue(message, route, retain);
+      else if (forward === null) session.connection.sendLossy(shared, retain, route.ids);
+      else forwardLossy(engine, session.connection, message, shared, retain, route.ids);
     }
   }
   for (const listener of listeners) listener.deliver(message);
+}
+
+/** A QoS 0 message to one client whose program has a say in it. QoS 1 and 2 are asked for where their queue is sent. */
+export function forwardLossy(engine: Engine, connection: Connection, message: Message, shared: SharedPublish | null, retain: boolean, ids: Buffer): void {
+  const { authorizeForward } = engine.hooks;
+  const allowed = authorizeForward === null ? message : authorizeForward(connection, message);
+  if (allowed === null) engine.count.dropped.of('not-authorized').value++;
+  else connection.sendLossy(shared !== null && allowed === message ? shared : new SharedPublish(allowed, 1, engine.clock.now()), retain, ids);
 }

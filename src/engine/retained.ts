@@ -2,8 +2,8 @@ import { decodeRecord, encodeRecord } from '../codec/record.ts';
 import { carryOut } from './carry-out.ts';
 import type { Message } from '../base/message.ts';
 import type { Engine } from './engine.ts';
+import { forwardLossy } from './publish.ts';
 import type { Session } from './session.ts';
-import { SharedPublish } from './shared-publish.ts';
 import { encodeOptions, type SubscriptionOptions } from './subscription.ts';
 
 const pauseMs = 20;
@@ -26,18 +26,19 @@ async function send(engine: Engine, session: Session, filter: string, options: S
       if (message.expiresAt === 0 || message.expiresAt > engine.clock.now()) messages.push(message);
     }
     if (session.isOver) return;
-    await deliver(engine, session, messages, { ...options, retainAsPublished: true });
+    await deliverTo(engine, session, messages, { ...options, retainAsPublished: true });
     while (session.connection.isCongested && !session.isOver) await new Promise((resolve) => setTimeout(resolve, pauseMs));
     if (session.isOver) return;
   }
 }
 
-async function deliver(engine: Engine, session: Session, messages: readonly Message[], options: SubscriptionOptions): Promise<void> {
+/** Hands messages to one session, past all routes, with the RETAIN flag they have. */
+export async function deliverTo(engine: Engine, session: Session, messages: readonly Message[], options: SubscriptionOptions): Promise<void> {
   const head = encodeOptions(options);
   const queued = messages.filter((message) => message.qos > 0 && options.qos > 0);
   for (const message of messages) {
-    if (message.qos === 0 || options.qos === 0) session.connection.sendLossy(new SharedPublish(message, 1, engine.clock.now()), true, options.ids);
-    else if (!session.isPersistent) session.delivery.enqueue(message, options, true);
+    if (message.qos === 0 || options.qos === 0) forwardLossy(engine, session.connection, message, null, message.retain, options.ids);
+    else if (!session.isPersistent) session.delivery.enqueue(message, options, message.retain);
   }
   if (!session.isPersistent || queued.length === 0) return;
   const batch = engine.store.begin();
@@ -45,7 +46,7 @@ async function deliver(engine: Engine, session: Session, messages: readonly Mess
   await carryOut(batch);
   queued.forEach((message, i) => {
     const seq = engine.store.queues.seq(batch, slots[i]!);
-    if (seq > 0) session.delivery.offer(seq, message, options, true);
+    if (seq > 0) session.delivery.offer(seq, message, options, message.retain);
   });
   engine.flushSoon();
 }

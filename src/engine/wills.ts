@@ -2,18 +2,20 @@ import { Message } from '../base/message.ts';
 import { decodeRecord, encodeRecord } from '../codec/record.ts';
 import type { Once } from '../store/queues.ts';
 import { carryOut } from './carry-out.ts';
+import type { Connection } from './connection.ts';
 import type { Engine } from './engine.ts';
 import { deliverHere, noOrigin, publish } from './publish.ts';
 import { deliverQueued, readOnce, spreadOnce } from './spread.ts';
 
 /**
  * Publishes a session's will exactly once: taking it from the session and putting it on its way to everyone is one step in
- * the store, and refused when the will was taken before or the epoch is old. False: refused.
+ * the store, and refused when the will was taken before or the epoch is old. False: refused, there or by the program.
  *
  * Whoever subscribed before this call and has its SUBACK gets it: the routes are brought up to date first.
  */
-export async function fireWill(engine: Engine, clientId: string, epoch: number, record: Buffer): Promise<boolean> {
-  const message = dueNow(engine, record);
+export async function fireWill(engine: Engine, connection: Connection | null, clientId: string, epoch: number, record: Buffer): Promise<boolean> {
+  const message = await authorized(engine, connection, dueNow(engine, record));
+  if (message === null) return false;
   await follow(engine);
   const once: Once = { kind: 'will', clientId, epoch };
   const match = engine.routes.matchFor(message.topic, message.publisher);
@@ -33,15 +35,30 @@ export async function fireWill(engine: Engine, clientId: string, epoch: number, 
 }
 
 /** Publishes a will that belongs to no session any more; resolves when it is committed. */
-export function publishRecord(engine: Engine, record: Buffer): Promise<void> {
+export async function publishRecord(engine: Engine, record: Buffer): Promise<void> {
+  const message = await authorized(engine, null, dueNow(engine, record));
+  if (message === null) return;
   engine.count.wills.value++;
-  return new Promise((resolve, reject) => {
+  await new Promise<void>((resolve, reject) => {
     const done = (error: Error | null): void => {
       if (error === null) resolve();
       else reject(error);
     };
-    publish(engine, dueNow(engine, record), { ...noOrigin, done });
+    publish(engine, message, { ...noOrigin, done });
   });
+}
+
+/** The will as the embedding program lets it go; null when it refuses. `connection`: the one that left it, if it was here. */
+async function authorized(engine: Engine, connection: Connection | null, will: Message): Promise<Message | null> {
+  const { authorizePublish } = engine.hooks;
+  if (authorizePublish === null) return will;
+  try {
+    return await authorizePublish(connection, will);
+  } catch (error) {
+    engine.count.dropped.of('not-authorized').value++;
+    engine.logLimited('not-authorized', error, 'a will was refused', { client: will.publisher });
+    return null;
+  }
 }
 
 async function retain(engine: Engine, message: Message, bytes: Buffer): Promise<void> {
