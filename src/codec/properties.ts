@@ -104,24 +104,28 @@ const rows = new Map<number, Row>(table.map((row) => [row.id, row]));
  * value that its paragraph excludes, is a protocol error [MQTT 5, 3.1.2.11, 3.8.2.1 and their like].
  */
 export function readProperties<Place extends PropertyPlace>(body: Body, place: Place): PropertiesOf<Place> {
-  const part = body.part(body.varint('property length'), 'properties');
+  return readPropertyList(body.part(body.varint('property length'), 'properties'), place);
+}
+
+/** The same where a body holds nothing but properties, without their length. */
+export function readPropertyList<Place extends PropertyPlace>(part: Body, place: Place): PropertiesOf<Place> {
   const values: Record<string, Values[keyof Values]> = {};
   const pairs: [string, string][] = [];
   while (!part.isAtEnd) {
     const id = part.varint('property identifier');
     const row = rows.get(id);
     if (row === undefined || !(row.in as readonly PropertyPlace[]).includes(place)) {
-      throw malformed(body.packet, `property ${id} does not belong here [MQTT 5, 2.2.2.2]`);
+      throw malformed(part.packet, `property ${id} does not belong here [MQTT 5, 2.2.2.2]`);
     }
     if (row.type === 'pair') {
       pairs.push([part.text('user property name'), part.text('user property value')]);
       continue;
     }
-    if (row.name in values) throw protocolError(body.packet, `${row.name} stands twice`);
+    if (row.name in values) throw protocolError(part.packet, `${row.name} stands twice`);
     const value = readValue(part, row.type, row.name);
-    if ('positive' in row && value === 0) throw protocolError(body.packet, `${row.name} is 0`);
+    if ('positive' in row && value === 0) throw protocolError(part.packet, `${row.name} is 0`);
     if (row.name === 'responseTopic' && !isTopicName(value as string)) {
-      throw protocolError(body.packet, 'responseTopic is empty or holds a wildcard [MQTT-3.3.2-14]');
+      throw protocolError(part.packet, 'responseTopic is empty or holds a wildcard [MQTT-3.3.2-14]');
     }
     values[row.name] = value;
   }
