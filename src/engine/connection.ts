@@ -63,6 +63,7 @@ export class Connection {
   closedBy: BrokerError | null = null;
   isBusy = false;
   #holds = 0;
+  #hasEnded = false;
   isDirty = false;
 
   constructor(engine: Engine, stream: Duplex, isPlain: boolean, request?: IncomingMessage) {
@@ -76,8 +77,8 @@ export class Connection {
     stream.on('data', onData);
     stream.on('drain', onDrain);
     stream.on('error', onError);
-    stream.on('close', onClose);
     stream.on('end', onEnd);
+    stream.on('close', onEnd);
   }
 
   get isHeldBack(): boolean {
@@ -110,6 +111,12 @@ export class Connection {
         this.close(asBrokerError(error));
       },
     );
+  }
+
+  /** The peer sends no more. What it sent before still counts: it may end with a DISCONNECT [MQTT-3.14.4-3]. */
+  ended(): void {
+    this.#hasEnded = true;
+    if (!this.isBusy && !this.isHeldBack) this.close(null);
   }
 
   /** Back-pressure: stops reading until `letGo`, once for each `holdBack`. What was read already is kept. */
@@ -232,7 +239,9 @@ export class Connection {
   #goOn(): void {
     if (this.state === 'closed' || this.isBusy || this.isHeldBack) return;
     this.#readOn();
-    if (!this.isBusy && !this.isHeldBack && !this.#isClosed) this.stream.resume();
+    if (this.isBusy || this.isHeldBack || this.#isClosed) return;
+    if (this.#hasEnded) this.close(null);
+    else this.stream.resume();
   }
 
   get #isClosed(): boolean {
@@ -308,9 +317,5 @@ function onError(this: Attached, error: Error): void {
 }
 
 function onEnd(this: Attached): void {
-  this[connectionOf]?.close(null);
-}
-
-function onClose(this: Attached): void {
-  this[connectionOf]?.close(null);
+  this[connectionOf]?.ended();
 }
