@@ -1,5 +1,5 @@
 import { BrokerError } from '../base/errors.ts';
-import type { Qos } from '../base/message.ts';
+import { noBytes, type Qos } from '../base/message.ts';
 import { isTopicFilter, parseShared } from '../base/topic.ts';
 import { Body } from './body.ts';
 import { putU16 } from './bytes.ts';
@@ -90,9 +90,9 @@ export function encodeUnsuback(packetId: number, reasons: readonly number[], ver
   return encodePacket(0xb0, identifier(packetId));
 }
 
-/** A Subscription Identifier as it stands in a PUBLISH to the subscriber. [MQTT-3.3.4-3] */
+/** A Subscription Identifier as it stands in a PUBLISH to the subscriber; nothing for 0 (none). [MQTT-3.3.4-3] */
 export function encodeSubscriptionId(subscriptionId: number): Buffer {
-  return encodeProperties<'publish'>({ subscriptionId });
+  return subscriptionId === 0 ? noBytes : encodeProperties<'publish'>({ subscriptionId });
 }
 
 function openList(buffer: Buffer, first: number, start: number, end: number, version: ProtocolVersion): Body {
