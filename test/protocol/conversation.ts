@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import type { IConnectPacket, IPublishPacket, IPubrelPacket, ISubackPacket, Packet } from 'mqtt-packet';
+import { startNode, type NodeOptions, type TestNode } from '../support/node.ts';
+import { openPackets, type PacketClient, type PacketPart, type ProtocolVersion } from '../support/packets.ts';
+import { startRedis, type RedisServer } from '../support/redis.ts';
+
+export const versions = [3, 4, 5] as const;
+export const names: Readonly<Record<ProtocolVersion, string>> = { 3: 'MQTT 3.1', 4: 'MQTT 3.1.1', 5: 'MQTT 5.0' };
+
+type Qos = 0 | 1 | 2;
+type Options = NodeOptions | (() => NodeOptions);
+
+/** One node for a whole suite. */
+export function nodeFor(options: Options = {}): () => TestNode {
+  let node: TestNode;
+  before(async () => {
+    const own = typeof options === 'function' ? options() : options;
+    node = await startNode({ ...own, set: { 'drain.graceMs': 0, ...own.set } });
+  });
+  after(async () => {
+    await node.stop();
+  });
+  return () => node;
+}
+
+/** The same suite on a node with its store in memory, and on one with Redis. */
+export function forEachStore(noun: string, body: (node: () => TestNode) => void, options: NodeOptions = {}): void {
+  describe(`${noun}, the store in memory`, () => {
+    body(nodeFor(options));
+  });
+  describe(`${noun}, the store in Redis`, () => {
+    let redis: RedisServer;
+    before(async () => {
+      redis = await startRedis();
+    });
+    body(nodeFor(() => ({ ...options, redis: redis.url })));
+    after(() => redis.stop());
+  });
+}
+
+/** The same tests in each version of the protocol. */
+export function forEachVersion(body: (version: ProtocolVersion) => void): void {
+  for (const version of versions) {
+    describe(names[version], () => {
+      body(version);
+    });
+  }
+}
+
+/** Connects and is accepted. */
+export async function enter(node: TestNode, version: ProtocolVersion, packet: Partial<IConnectPacket> = {}): Promise<PacketClient> {
+  const client = await openPackets(node.port, version);
+  const connack = await client.connect(packet);
+  assert.equal(codeOf(connack), 0, 'CONNACK');
+  return client;
+}
+
+/** The reason code of MQTT 5, or the return code of MQTT 3. */
+export function codeOf(packet: { readonly returnCode?: number | undefined; readonly reasonCode?: number | undefined }): number {
+  return packet.reasonCode ?? packet.returnCode ?? 0;
+}
+
+/** What a CONNECT says for a session that lasts. */
+export function lasting(version: ProtocolVersion, seconds = 3600): Partial<IConnectPacket> {
+  return { clean: false, ...(version === 5 ? { properties: { sessionExpiryInterval: seconds } } : {}) };
+}
+
+/** SUBSCRIBE to one filter; gives the code of the SUBACK, which is the next packet. */
+export async function subscribe(client: PacketClient, topic: string, qos: Qos, more: Readonly<Record<string, unknown>> = {}): Promise<number> {
+  const { properties, ...options } = more;
+  client.send({
+    cmd: 'subscribe',
+    messageId: 1,
+    subscriptions: [{ topic, qos, ...options }],
+    ...(properties === undefined ? {} : { properties }),
+  } as Packet);
+  const suback = (await client.expect({ cmd: 'suback', messageId: 1 })) as ISubackPacket;
+  return suback.granted[0] as number;
+}
+
+export function message(topic: string, payload: string | Buffer, qos: Qos, more: Partial<IPublishPacket> = {}): IPublishPacket {
+  return { cmd: 'publish', topic, payload, qos, dup: false, retain: false, ...(qos > 0 ? { messageId: 1 } : {}), ...more };
+}
+
+/** Sends a message and goes through the exchange of its QoS. */
+export async function send(client: PacketClient, packet: IPublishPacket): Promise<void> {
+  const { qos, messageId } = packet;
+  client.send(packet);
+  if (qos === 1) await client.expect({ cmd: 'puback', messageId });
+  if (qos !== 2) return;
+  await client.expect({ cmd: 'pubrec', messageId });
+  client.send({ cmd: 'pubrel', messageId } as IPubrelPacket);
+  await client.expect({ cmd: 'pubcomp', messageId });
+}
+
+/** Takes the next message, which must be this one, and goes through the exchange of its QoS. */
+export async function take(client: PacketClient, part: Omit<PacketPart, 'cmd'>): Promise<IPublishPacket> {
+  const packet = (await client.expect({ cmd: 'publish', ...part })) as IPublishPacket;
+  const { qos, messageId } = packet;
+  if (qos === 1) client.send({ cmd: 'puback', messageId } as Packet);
+  if (qos === 2) {
+    client.send({ cmd: 'pubrec', messageId } as Packet);
+    await client.expect({ cmd: 'pubrel', messageId });
+    client.send({ cmd: 'pubcomp', messageId } as Packet);
+  }
+  return packet;
+}
+
+/** DISCONNECT, and the end of the connection. */
+export async function leave(client: PacketClient, packet: Readonly<Record<string, unknown>> = {}): Promise<void> {
+  client.send({ cmd: 'disconnect', ...packet } as Packet);
+  await client.expectClosed();
+}
+
+/** The value of a counter on the metrics page, 0 while it is not there. */
+export async function counted(node: TestNode, name: string, label = ''): Promise<number> {
+  const page = await (await fetch(`${node.adminUrl}/metrics`)).text();
+  const line = page.split('\n').find((text) => text.startsWith(`${name}{`) && text.includes(label));
+  return line === undefined ? 0 : Number(line.slice(line.lastIndexOf(' ') + 1));
+}
+
+/** How many connections ended for this reason. */
+export function closedBy(node: TestNode, reason: string): Promise<number> {
+  return counted(node, 'swarmq_connections_closed_total', `reason="${reason}"`);
+}
