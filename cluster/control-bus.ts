@@ -60,6 +60,12 @@ export class ControlBus {
     });
   }
 
+  /** Whether the life listens. A process that ended does not, from the moment Redis sees its connection close. */
+  async isHeardBy(incarnation: Incarnation): Promise<boolean> {
+    const reply = await this.#link.command('PUBSUB', 'NUMSUB', this.#channel(incarnation));
+    return Array.isArray(reply) && reply[1] !== 0;
+  }
+
   close(): void {
     // Not the emitter's own close: it sends QUIT, and a QUIT that fails would be a rejection that nobody handles.
     this.#words.disconnect();
@@ -97,7 +103,7 @@ export class ControlBus {
     state.on('error', (error: Error) => {
       this.#log.debug({ error: error.message }, 'the control bus is interrupted');
     });
-    const listeners = this.#words.listeners('messageBuffer');
+    const listeners = this.#words.listeners('messageBuffer') as ((channel: Buffer, message: Buffer) => void)[];
     this.#words.removeAllListeners('messageBuffer');
     this.#words.on('messageBuffer', (channel: Buffer, message: Buffer) => {
       try {

@@ -7,6 +7,8 @@ import { isLeaseAlive } from './lease.ts';
 export interface HandoverOptions {
   readonly self: () => Incarnation;
   readonly tell: (to: Incarnation, word: string, body: unknown) => void;
+  /** whether the life listens for words */
+  readonly isHeardBy: (to: Incarnation) => Promise<boolean>;
   /** after so long the former owner is not waited for any longer: the fence holds without it */
   readonly leaseMs: number;
   readonly clock: Clock;
@@ -18,6 +20,8 @@ const letGoWord = 'let-go';
 const letGoneWord = 'let-gone';
 
 const lookMs = 100;
+/** A life that does not listen at so many looks in a row is not waited for: its process has ended, or it cannot answer. */
+const deafLooks = 2;
 const repeatMs = 500;
 
 interface Ask {
@@ -28,6 +32,10 @@ interface Ask {
 /**
  * How sessions change hands. The truth is the session's field `former` in Redis, and the former owner's lease: the words
  * between the nodes only make it quick.
+ *
+ * A node that was killed is not waited for until its lease ends: Redis sees its connections close at once, and the control
+ * bus tells that nobody listens there. Should it live all the same, the fence keeps it out; it can only lose the last
+ * acknowledgements of its client, which then gets these messages again.
  */
 export class RedisHandover implements Handover {
   readonly #link: RedisLink;
@@ -56,8 +64,11 @@ export class RedisHandover implements Handover {
     const waiting = this.#waiting.get(clientId) ?? new Set();
     this.#waiting.set(clientId, waiting.add(nudge));
     let toldAt = -Infinity;
+    let deaf = 0;
     try {
       while (!(await this.#isOver(former, clientId))) {
+        deaf = (await this.#isDeaf(former)) ? deaf + 1 : 0;
+        if (deaf >= deafLooks) return;
         const now = clock.monotonic();
         if (now - began > leaseMs) {
           log.warn({ former, clientId }, 'a node did not let go of a client in time: taking the session without its word');
@@ -100,6 +111,14 @@ export class RedisHandover implements Handover {
       this.#options.log.warn({ clientId, by, error: String(error) }, 'a session could not be let go of');
     } finally {
       this.#lettingGo.delete(asked);
+    }
+  }
+
+  async #isDeaf(former: Incarnation): Promise<boolean> {
+    try {
+      return !(await this.#options.isHeardBy(former));
+    } catch {
+      return false;
     }
   }
 

@@ -2,19 +2,17 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock } from '../src/base/clock.ts';
 import { LogLimiter, type Logger } from '../src/base/log.ts';
 import type { Metrics } from '../src/base/metrics.ts';
-import type { Reply } from '../src/redis/batch.ts';
 import type { RedisLink } from '../src/redis/connect.ts';
 import type { ClusterHandlers, Incarnation } from './cluster.ts';
 import { inboxField, type InboxCounters } from './inbox.ts';
+import { Tail, type StreamEntry } from './tail.ts';
 import { readEntry } from './wire.ts';
 
 const entriesAtOnce = 64;
 const trimEvery = 64;
-const blockMs = 2000;
 const retryMs = 100;
 
 type Receive = ClusterHandlers['receive'];
-type StreamEntry = readonly [Buffer, readonly Buffer[]];
 
 export interface InboxReaderOptions {
   readonly clock: Clock;
@@ -47,7 +45,8 @@ export class InboxReader {
   /** Begins to read the inbox of this life, and stops reading the one before. */
   begin(incarnation: Incarnation, receive: Receive): void {
     this.end();
-    const life: Life = { key: this.#link.keys.inbox(incarnation), redis: this.#link.blocking(), isOver: false };
+    const key = this.#link.keys.inbox(incarnation);
+    const life: Life = { key, tail: new Tail(this.#link, key), isOver: false };
     this.#life = life;
     this.#unread = 0;
     void this.#read(life, receive);
@@ -56,7 +55,7 @@ export class InboxReader {
   end(): void {
     if (this.#life === null) return;
     this.#life.isOver = true;
-    this.#life.redis.disconnect();
+    this.#life.tail.end();
     this.#life = null;
   }
 
@@ -66,7 +65,7 @@ export class InboxReader {
     while (!life.isOver) {
       let entries: readonly StreamEntry[];
       try {
-        entries = await this.#next(life, last);
+        entries = await life.tail.next(last, entriesAtOnce);
       } catch (error) {
         this.#options.log.debug({ error: String(error) }, 'the inbox could not be read: trying again');
         await pause(retryMs, undefined, { ref: false });
@@ -82,20 +81,6 @@ export class InboxReader {
         sinceTrim = 0;
         this.#trim(life, last);
       }
-    }
-  }
-
-  /** The entries after `last`, or none when none came for a while. */
-  async #next(life: Life, last: string): Promise<readonly StreamEntry[]> {
-    // A connection that died without a word would block for ever.
-    const watchdog = setTimeout(() => {
-      life.redis.disconnect(true);
-    }, blockMs + this.#link.settings.commandTimeoutMs).unref();
-    try {
-      const reply = (await life.redis.callBuffer('XREAD', 'COUNT', entriesAtOnce, 'BLOCK', blockMs, 'STREAMS', life.key, last)) as Reply;
-      return reply === null ? [] : (reply as unknown as [[Buffer, StreamEntry[]]])[0][1];
-    } finally {
-      clearTimeout(watchdog);
     }
   }
 
@@ -141,6 +126,6 @@ export class InboxReader {
 
 interface Life {
   readonly key: string;
-  readonly redis: ReturnType<RedisLink['blocking']>;
+  readonly tail: Tail;
   isOver: boolean;
 }

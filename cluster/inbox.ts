@@ -57,7 +57,7 @@ export class InboxSender implements Inbox {
 
   send(batch: Batch, to: Incarnation, head: Buffer, body: Buffer | null): void {
     let entries = this.#open.get(batch);
-    if (entries === undefined) this.#open.set(batch, (entries = new Map()));
+    if (entries === undefined) this.#open.set(batch, (entries = new Map<Incarnation, EntryWriter>()));
     let entry = entries.get(to);
     if (entry === undefined) entries.set(to, (entry = new EntryWriter(this.#opening, this.#receiver(to).room)));
     this.#sent.value++;

@@ -96,10 +96,9 @@ export class Membership {
 
   async #look(): Promise<void> {
     const { clock, lookMs, leaseMs } = this.#options;
-    const reply = await this.#link.command('HGETALL', this.#link.keys.members());
-    const listed = Array.isArray(reply) ? reply.map(String) : [];
-    const looks: Promise<Member>[] = [];
-    for (let i = 0; i + 1 < listed.length; i += 2) looks.push(this.#member(listed[i]!, listed[i + 1]!));
+    // The client library makes an object of this one reply.
+    const listed = (await this.#link.command('HGETALL', this.#link.keys.members())) as unknown as Record<string, Buffer>;
+    const looks = Object.entries(listed).map(([incarnation, facts]) => this.#member(incarnation, facts.toString()));
     const members = await Promise.all(looks);
 
     const now = clock.monotonic();

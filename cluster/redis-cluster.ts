@@ -95,13 +95,14 @@ class RedisCluster implements Cluster {
     this.roles = new Leader(link, self);
     this.#burials = new Burials(link, { leaseMs, log, metrics }, this.roles, this.#membership, () => this.#duties());
     this.#served = new Served(link, self, log);
-    this.routes = new RouteLog(link, { maxEntries: routeLogEntries, idleMs: renewMs, clock, log, metrics });
+    this.routes = new RouteLog(link, { maxEntries: routeLogEntries, log, metrics });
     this.inbox = this.#sender = new InboxSender(link.keys, inboxEntries, counters);
     this.#reader = new InboxReader(link, { clock, log, counters }, metrics);
     const tell = (to: Incarnation, word: string, body: unknown): void => {
       this.tell(to, word, body);
     };
-    this.handover = new RedisHandover(link, { self, tell, leaseMs, clock, log });
+    const isHeardBy = (to: Incarnation): Promise<boolean> => this.#bus?.isHeardBy(to) ?? Promise.resolve(true);
+    this.handover = new RedisHandover(link, { self, tell, isHeardBy, leaseMs, clock, log });
   }
 
   get incarnation(): Incarnation {

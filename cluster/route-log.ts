@@ -1,26 +1,23 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Batch } from '../src/base/batch.ts';
-import type { Clock } from '../src/base/clock.ts';
 import type { Logger } from '../src/base/log.ts';
 import type { Counter, Metrics } from '../src/base/metrics.ts';
 import { encodeParts, type RedisBatch, type Reply } from '../src/redis/batch.ts';
 import type { RedisLink } from '../src/redis/connect.ts';
 import type { RouteChange, Routes, RouteSink } from './cluster.ts';
 import { RouteWriter } from './route-writer.ts';
+import { Tail, type StreamEntry } from './tail.ts';
 
 const entriesAtOnce = 1000;
 const fieldsAtOnce = 1000;
+const retryMs = 100;
 
 export interface RouteLogOptions {
   /** about how many changes the log keeps; a node that is further behind takes the snapshot again */
   readonly maxEntries: number;
-  /** a node that followed nothing for so long looks by itself */
-  readonly idleMs: number;
-  readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
 }
-
-type LogEntry = readonly [id: Buffer, fields: readonly Buffer[]];
 
 /**
  * The routes in Redis: a table (the truth), and a log of its changes with ids `1-1`, `1-2`, ... without a gap.
@@ -44,8 +41,7 @@ export class RouteLog implements Routes {
   #last = 0;
   #lastFields: readonly Buffer[] = [];
   #readCommand: Buffer = Buffer.alloc(0);
-  #followedAt = 0;
-  #timer: NodeJS.Timeout | undefined;
+  #tail: Tail | null = null;
   readonly #doubt = (): void => {
     this.#isFollowing = false;
   };
@@ -62,11 +58,10 @@ export class RouteLog implements Routes {
     while (this.#catchingUp !== null) await this.#catchingUp.catch(() => undefined);
     this.#sink = sink;
     await this.#alone(() => this.#snapshot(sink));
-    if (this.#timer !== undefined) return;
+    if (this.#tail !== null) return;
     this.#link.client.on('ready', this.#doubt);
-    this.#timer = setInterval(() => {
-      this.#keepUp();
-    }, this.#options.idleMs).unref();
+    this.#tail = new Tail(this.#link, this.#link.keys.routeLog());
+    void this.#keepUp(this.#tail);
   }
 
   change(changes: readonly RouteChange[]): Promise<void> {
@@ -79,7 +74,6 @@ export class RouteLog implements Routes {
 
   follow(batch: Batch, slot: number): boolean {
     if (!this.#isFollowing || this.#sink === null) return false;
-    this.#followedAt = this.#options.clock.monotonic();
     const reply = (batch as RedisBatch).reply(slot);
     if (reply === null) return true;
     return this.#apply(this.#sink, entriesOf(reply)) === 'all';
@@ -91,18 +85,28 @@ export class RouteLog implements Routes {
   }
 
   close(): void {
-    clearInterval(this.#timer);
+    this.#tail?.end();
+    this.#tail = null;
     this.#link.client.off('ready', this.#doubt);
     this.#isFollowing = false;
     this.#sink = null;
   }
 
-  /** A node that commits nothing hears of the others' routes all the same. */
-  #keepUp(): void {
-    if (this.#isFollowing && this.#options.clock.monotonic() - this.#followedAt < this.#options.idleMs) return;
-    this.catchUp().catch((error: unknown) => {
-      this.#options.log.debug({ error: String(error) }, 'the route log could not be followed');
-    });
+  /**
+   * News come by themselves too, within a millisecond or so: for QoS 0, which does not wait for a commit, and for a node that
+   * commits nothing. Nothing relies on it.
+   */
+  async #keepUp(tail: Tail): Promise<void> {
+    while (this.#tail === tail) {
+      try {
+        if (!this.#isFollowing) await this.catchUp();
+        const news = await tail.next(`1-${this.#last}`, entriesAtOnce);
+        if (news.length > 0 && this.#isFollowing && this.#sink !== null) this.#apply(this.#sink, news);
+      } catch (error) {
+        this.#options.log.debug({ error: String(error) }, 'the route log could not be followed: trying again');
+        await pause(retryMs, undefined, { ref: false });
+      }
+    }
   }
 
   /** One at a time reads outside the commits. */
@@ -127,7 +131,7 @@ export class RouteLog implements Routes {
 
   async #isOurHistory(): Promise<boolean> {
     const id = `1-${this.#last}`;
-    const found = (await this.#link.command('XRANGE', this.#link.keys.routeLog(), id, id)) as unknown as LogEntry[];
+    const found = (await this.#link.command('XRANGE', this.#link.keys.routeLog(), id, id)) as unknown as StreamEntry[];
     const fields = found[0]?.[1];
     return fields?.length === this.#lastFields.length && fields.every((field, i) => field.equals(this.#lastFields[i]!));
   }
@@ -137,7 +141,7 @@ export class RouteLog implements Routes {
     do {
       this.#isFollowing = false;
       // The end of the log first: what changes while the table is read comes again with the log.
-      const newest = (await this.#link.command('XREVRANGE', keys.routeLog(), '+', '-', 'COUNT', 1)) as unknown as LogEntry[];
+      const newest = (await this.#link.command('XREVRANGE', keys.routeLog(), '+', '-', 'COUNT', 1)) as unknown as StreamEntry[];
       sink.reset();
       this.#reached(seqOf(newest[0]?.[0]), newest[0]?.[1] ?? []);
       let cursor = '0';
@@ -160,7 +164,7 @@ export class RouteLog implements Routes {
     }
   }
 
-  #apply(sink: RouteSink, entries: readonly LogEntry[]): 'all' | 'more' | 'gap' {
+  #apply(sink: RouteSink, entries: readonly StreamEntry[]): 'all' | 'more' | 'gap' {
     let outcome: 'all' | 'more' | 'gap' = entries.length < entriesAtOnce ? 'all' : 'more';
     let last = this.#last;
     let fields = this.#lastFields;
@@ -197,8 +201,8 @@ export class RouteLog implements Routes {
 
 const minus = 0x2d;
 
-function entriesOf(reply: Reply): readonly LogEntry[] {
-  return (reply as unknown as [[Buffer, LogEntry[]]])[0][1];
+function entriesOf(reply: Reply): readonly StreamEntry[] {
+  return (reply as unknown as [[Buffer, StreamEntry[]]])[0][1];
 }
 
 /** The number behind the dash; 0 without an id. */

@@ -26,12 +26,10 @@ export function entryOpening(sender: Incarnation): Buffer {
 
 /** An entry as it is written. Its memory is given away by `take`, for whoever sends it may keep pointing into it. */
 export class EntryWriter {
-  readonly #opening: Buffer;
   #bytes: Buffer;
   #end: number;
 
   constructor(opening: Buffer, room: number) {
-    this.#opening = opening;
     this.#bytes = Buffer.allocUnsafe(Math.max(room, opening.length + 64));
     this.#end = opening.copy(this.#bytes, 0);
   }
@@ -39,10 +37,6 @@ export class EntryWriter {
   /** Bytes so far, the opening included. */
   get bytes(): number {
     return this.#end;
-  }
-
-  get isEmpty(): boolean {
-    return this.#end === this.#opening.length;
   }
 
   /** Adds a frame; both pieces are copied. */

@@ -12,6 +12,8 @@ GIVES ok written
 local table, log = KEYS[1], KEYS[2]
 local max_entries = ARGV[1]
 
+-- an empty stream that numbers itself begins at 0, which is where a reader stands that has read nothing
+local id = redis.call('EXISTS', log) == 1 and '1-*' or '1-1'
 local written = 0
 for i = 2, #ARGV, 2 do
   local field, value = ARGV[i], ARGV[i + 1]
@@ -24,7 +26,8 @@ for i = 2, #ARGV, 2 do
     if is_news then redis.call('HSET', table, field, options) end
   end
   if is_news then
-    redis.call('XADD', log, 'MAXLEN', '~', max_entries, '1-*', field, value)
+    redis.call('XADD', log, 'MAXLEN', '~', max_entries, id, field, value)
+    id = '1-*'
     written = written + 1
   end
 end
