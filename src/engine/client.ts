@@ -80,6 +80,9 @@ export class Client extends EventEmitter implements AedesClient {
     const { engine } = this.#connection;
     this.#whenConnected(callback, async (session) => {
       const message = fromPacket({ ...packet, retain: false }, '', engine.clock.now());
+      // a session that has not subscribed yet has no queue either
+      const hasNoQueue = message.qos > 0 && session.isPersistent && session.subscriptions.size === 0;
+      if (hasNoQueue) await engine.patiently(() => engine.store.sessions.subscribe(session.clientId, session.epoch, []));
       await deliverTo(engine, session, [message], { qos: message.qos, noLocal: false, retainAsPublished: false, ids: noBytes });
     });
   }
