@@ -25,6 +25,9 @@ export async function openListeners(config: Config, engine: Engine): Promise<Lis
       const server = makeServer(listener, config, engine);
       servers.push(server);
       const port = await listen(server, listener);
+      server.on('error', (error) => {
+        engine.logLimited('accept', error, 'a connection could not be accepted', { listener: listener.url });
+      });
       addresses.push(listenerUrl(listener.scheme, listener.host, port, listener.path));
     }
   } catch (error) {

@@ -24,12 +24,15 @@ export function makeWebSocketServer(listener: Listener, maxPacketBytes: number, 
     handleProtocols: (offered) => subprotocols.find((name) => offered.has(name)) ?? false,
   });
   server.on('upgrade', (request: IncomingMessage, socket, head) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
-    if (pathname !== listener.path) {
+    // the server does not listen for errors of a socket that it hands over
+    socket.on('error', () => socket.destroy());
+    if (request.url?.split('?', 1)[0] !== listener.path) {
       socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n');
       return;
     }
     sockets.handleUpgrade(request, socket, head, (webSocket) => {
+      // a frame against the rules closes the connection; that is all
+      webSocket.on('error', () => undefined);
       if (!subprotocols.includes(webSocket.protocol)) {
         // [MQTT-6.0.0-3]: the client must offer it
         webSocket.close(1002, 'subprotocol mqtt is needed');
