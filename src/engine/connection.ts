@@ -4,7 +4,7 @@ import { asBrokerError, BrokerError } from '../base/errors.ts';
 import type { Message, Qos } from '../base/message.ts';
 import { reasons } from '../base/reasons.ts';
 import { FrameReader } from '../codec/frames.ts';
-import { encodeConnack } from '../codec/connect.ts';
+import { connackRefusals, encodeConnack } from '../codec/connect.ts';
 import { encodeDisconnect } from '../codec/disconnect.ts';
 import { PacketType, packetName, type ProtocolVersion } from '../codec/packets.ts';
 import { pingresp, readPingreq } from '../codec/ping.ts';
@@ -22,6 +22,8 @@ import type { SharedPublish } from './shared-publish.ts';
 
 const connectionOf = Symbol('connection');
 type Attached = Duplex & { [connectionOf]?: Connection };
+
+const serverUnavailable = 0x88;
 
 /** How long a closed connection may take to send its last bytes. */
 const lingerMs = 1000;
@@ -55,6 +57,8 @@ export class Connection {
   keepAliveSeconds = 0;
   /** the engine's second in which the last bytes came */
   heardAt: number;
+  /** the engine's second in which somebody looks whether it fell silent */
+  dueSecond = 0;
   /** largest packet that the client takes, 0 = any [MQTT-3.1.2-24] */
   maximumPacketBytes = 0;
   wantsProblemInformation = true;
@@ -219,21 +223,35 @@ export class Connection {
     this.engine.closed(this, error);
   }
 
+  /** Messages stop at the high-water mark; so what is far over it are replies that the client asks for and does not take. */
   flush(): void {
     this.isDirty = false;
-    if (this.state !== 'closed') this.output.flush();
+    if (this.#isClosed) return;
+    this.output.flush();
+    const { socket, mqtt } = this.engine.config;
+    if (this.output.waiting > 2 * socket.highWaterBytes + mqtt.maxPacketBytes) {
+      this.close(new BrokerError('quota-exceeded', 'the client does not read what it asks for'));
+    }
   }
 
   #sayWhy(error: BrokerError): void {
     const reason = reasons[error.code];
     const text = this.wantsProblemInformation && error.kind === 'refused' ? error.message.slice(0, 200) : undefined;
     if (this.state === 'live') {
-      if (this.version === 5) this.output.append(encodeDisconnect(reason.v5, text));
+      if (this.version === 5) this.output.append(this.#disconnect(reason.v5, text));
     } else if (this.state === 'opening' && (this.version === 5 || reason.v3 !== 0)) {
-      const code = this.version === 5 ? reason.v5 : reason.v3;
+      const v5 = connackRefusals.has(reason.v5) ? reason.v5 : serverUnavailable;
+      const code = this.version === 5 ? v5 : reason.v3;
       this.output.append(encodeConnack({ sessionPresent: false, reason: code }, this.version));
       this.engine.hooks.onConnack?.(this, code, false);
     }
+  }
+
+  /** DISCONNECT, without its text when the client would not take that [MQTT-3.14.2-3]. */
+  #disconnect(code: number, text: string | undefined): Buffer {
+    const packet = encodeDisconnect(code, text);
+    const isTooLong = this.maximumPacketBytes !== 0 && packet.length > this.maximumPacketBytes;
+    return isTooLong ? encodeDisconnect(code) : packet;
   }
 
   #goOn(): void {

@@ -128,6 +128,7 @@ export class Engine {
   /** For connections alone: the connection is closed; its session is let go. */
   closed(connection: Connection, error: BrokerError | null): void {
     this.connections.delete(connection);
+    this.keepAlive.forget(connection);
     this.count.closed.of(error === null ? 'client' : error.code).value++;
     if (error !== null && error.kind !== 'lost') {
       this.logLimited(error.code, error, 'a connection was closed', { client: connection.clientId || undefined });
@@ -244,7 +245,7 @@ export class Engine {
       await new Promise((resolve) => setTimeout(resolve, pause));
     }
     for (const connection of this.connections) connection.close(sent);
-    const leaving = Promise.allSettled([...this.sessions.values()].map((session) => session.left));
+    const leaving = Promise.allSettled([...this.sessions.values()].map((session) => session.left ?? Promise.resolve()));
     await Promise.race([leaving, new Promise((resolve) => setTimeout(resolve, Math.max(1000, until - this.clock.monotonic())))]);
   }
 

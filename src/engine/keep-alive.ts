@@ -8,20 +8,28 @@ import type { Engine } from './engine.ts';
  */
 export class KeepAlive {
   readonly #engine: Engine;
-  readonly #wheel = new Map<number, Connection[]>();
+  readonly #wheel = new Map<number, Set<Connection>>();
 
   constructor(engine: Engine) {
     this.#engine = engine;
   }
 
-  /** A new connection has so long to send its CONNECT. */
+  /** A new connection has so long to send its CONNECT and to be answered. */
   awaitConnect(connection: Connection): void {
-    this.#put(connection, this.#engine.second + Math.ceil(this.#engine.config.mqtt.connectTimeoutMs / 1000));
+    this.#put(connection, this.#engine.second + Math.ceil(this.#engine.config.mqtt.connectTimeoutMs / 1000) + 1);
   }
 
   /** From now on silence for one and a half times the keep alive closes the connection [MQTT-3.1.2-22]. */
   watch(connection: Connection): void {
-    if (connection.keepAliveSeconds > 0) this.#put(connection, dueAt(connection));
+    this.forget(connection);
+    if (connection.keepAliveSeconds > 0) this.#put(connection, Math.max(dueAt(connection), this.#engine.second + 1));
+  }
+
+  /** The connection is closed. */
+  forget(connection: Connection): void {
+    const slot = this.#wheel.get(connection.dueSecond);
+    slot?.delete(connection);
+    if (slot?.size === 0) this.#wheel.delete(connection.dueSecond);
   }
 
   tick(): void {
@@ -34,20 +42,25 @@ export class KeepAlive {
 
   #look(connection: Connection, now: number): void {
     if (connection.state === 'closed') return;
-    if (connection.state !== 'live') {
+    if (connection.state === 'new') {
       connection.close(new BrokerError('connect-timeout', 'no CONNECT was completed in time'));
-    } else if (connection.keepAliveSeconds > 0) {
-      // a client that is not read at the moment cannot be heard
-      const isHeard = dueAt(connection) > now || connection.isHeldBack || connection.isBusy;
-      if (isHeard) this.#put(connection, Math.max(dueAt(connection), now + 1));
-      else connection.close(new BrokerError('keep-alive-timeout', `nothing was heard for ${Math.ceil(connection.keepAliveSeconds * 1.5)} s`));
+      return;
     }
+    if (connection.state === 'opening') {
+      connection.close(new BrokerError('server-unavailable', 'CONNECT could not be answered in time'));
+      return;
+    }
+    // a client that is not read at the moment cannot be heard
+    const isHeard = dueAt(connection) > now || connection.isHeldBack || connection.isBusy;
+    if (isHeard) this.#put(connection, Math.max(dueAt(connection), now + 1));
+    else connection.close(new BrokerError('keep-alive-timeout', `nothing was heard for ${Math.ceil(connection.keepAliveSeconds * 1.5)} s`));
   }
 
   #put(connection: Connection, second: number): void {
+    connection.dueSecond = second;
     const slot = this.#wheel.get(second);
-    if (slot === undefined) this.#wheel.set(second, [connection]);
-    else slot.push(connection);
+    if (slot === undefined) this.#wheel.set(second, new Set([connection]));
+    else slot.add(connection);
   }
 }
 
