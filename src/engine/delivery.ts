@@ -1,3 +1,4 @@
+import { BrokerError } from '../base/errors.ts';
 import { Message, type Qos } from '../base/message.ts';
 import { decodeRecord } from '../codec/record.ts';
 import type { QueueEntry } from '../store/queues.ts';
@@ -40,7 +41,7 @@ export class Delivery {
   readonly #engine: Engine;
   readonly #session: Session;
   readonly #windowSize: number;
-  /** packet identifier -> sequence number; 0 once PUBREL is due or out */
+  /** packet identifier -> sequence number, negative for QoS 2; 0 once PUBREL is due or out */
   readonly #window = new Map<number, number>();
   /** packet identifier -> what was sent under it, kept only while somebody wants to hear of acknowledgements */
   #sent: Map<number, Message> | null = null;
@@ -51,16 +52,24 @@ export class Delivery {
   #offered = 0;
   #isReading = false;
   #isReadingNow = false;
+  /** everything up to this number may have been sent by an earlier connection */
   #repeatUpTo = 0;
-  /** how many of the next messages may have been sent before, when nobody knows up to which number */
+  /** how many more of the queued messages may have been, when nobody knows up to which number */
   #repeatNext = 0;
-  /** the highest sequence number that went out */
-  sentUpTo = 0;
+  #sentHere = 0;
 
-  constructor(engine: Engine, session: Session, windowSize: number) {
+  /** `sentBefore`: up to which number an earlier connection may have sent; null when its node died and nobody knows. */
+  constructor(engine: Engine, session: Session, windowSize: number, sentBefore: number | null) {
     this.#engine = engine;
     this.#session = session;
     this.#windowSize = windowSize;
+    if (sentBefore === null) this.#repeatNext = windowSize;
+    else this.#repeatUpTo = sentBefore;
+  }
+
+  /** The highest sequence number that this connection or an earlier one sent; -1 while nobody knows. */
+  get sentUpTo(): number {
+    return this.#repeatNext > 0 ? -1 : Math.max(this.#sentHere, this.#repeatUpTo);
   }
 
   /** Messages in memory that wait for the window. */
@@ -79,16 +88,14 @@ export class Delivery {
 
   /**
    * Goes on where an earlier connection stopped: PUBREL for every released identifier, then the queue from its beginning
-   * [MQTT-4.4.0-1]. DUP marks what may have been sent before: up to `sentUpTo` when the former owner told it, otherwise (null,
-   * it died) as many messages as fit into a window.
+   * [MQTT-4.4.0-1]. DUP marks what may have been sent before; when nobody knows that, as many of the messages that are queued
+   * now as fit into a window.
    */
-  resume(released: readonly number[], sentUpTo: number | null): void {
+  resume(released: readonly number[]): void {
     for (const packetId of released) {
       this.#window.set(packetId, 0);
       this.#session.connection.sendAck(6, packetId, 0);
     }
-    if (sentUpTo === null) this.#repeatNext = this.#windowSize;
-    else this.#repeatUpTo = this.sentUpTo = sentUpTo;
     this.#isReading = true;
     this.#readOn();
   }
@@ -129,8 +136,7 @@ export class Delivery {
       const packetId = ((next.seq - 1) % maxPacketId) + 1;
       if (this.#window.has(packetId)) break;
       this.#shift();
-      const isRepeat = next.seq <= this.#repeatUpTo || this.#repeatNext > 0;
-      if (this.#repeatNext > 0) this.#repeatNext--;
+      const isRepeat = next.seq <= this.#repeatUpTo;
       const message = authorizeForward === null ? next.message : authorizeForward(connection, next.message);
       if (message === null) {
         this.#drop(next, 'not-authorized');
@@ -139,20 +145,21 @@ export class Delivery {
       } else if (!connection.sendPublish(message, next.qos, next.retain, isRepeat, packetId, next.ids)) {
         this.#drop(next, 'packet-too-large');
       } else {
-        this.#window.set(packetId, next.seq);
+        this.#window.set(packetId, next.qos === 2 ? -next.seq : next.seq);
         if (onAcknowledged !== null) (this.#sent ??= new Map()).set(packetId, ownCopy(message));
-        if (next.seq > this.sentUpTo) this.sentUpTo = next.seq;
+        this.#sentHere = next.seq;
       }
     }
     if (this.#isReading && this.waiting < readAhead / 2) this.#readOn();
   }
 
-  /** PUBACK [MQTT 5, 3.4], or a PUBREC that refuses: finished. An unknown identifier is passed over. */
-  acknowledge(packetId: number): void {
-    const seq = this.#window.get(packetId);
-    if (seq === undefined || seq === 0) return;
+  /** PUBACK, or a PUBREC that refuses [MQTT 5, 4.3]: finished. An unknown identifier is passed over. */
+  acknowledge(packetId: number, qos: 1 | 2): void {
+    const mark = this.#window.get(packetId);
+    if (mark === undefined || mark === 0) return;
+    if (mark < 0 !== (qos === 2)) throw wrongAck(packetId, qos === 2 ? 'PUBREC for QoS 1' : 'PUBACK for QoS 2');
     this.#window.delete(packetId);
-    this.#finish(seq);
+    this.#finish(Math.abs(mark));
     const message = this.#sent?.get(packetId);
     if (message !== undefined) {
       this.#sent?.delete(packetId);
@@ -163,12 +170,13 @@ export class Delivery {
 
   /** PUBREC: the message is the client's now; PUBREL follows when that is committed. False: unknown identifier. */
   receive(packetId: number): boolean {
-    const seq = this.#window.get(packetId);
-    if (seq === undefined) return false;
-    if (seq !== 0) this.#window.set(packetId, 0);
+    const mark = this.#window.get(packetId);
+    if (mark === undefined) return false;
+    if (mark > 0) throw wrongAck(packetId, 'PUBREC for QoS 1');
+    if (mark !== 0) this.#window.set(packetId, 0);
     this.#sent?.delete(packetId);
-    if (seq !== 0 && this.#session.isPersistent) {
-      this.#session.settle().received.push(seq);
+    if (mark !== 0 && this.#session.isPersistent) {
+      this.#session.settle().received.push(-mark);
       this.#engine.commit.settle(this.#session);
     } else {
       this.#session.connection.sendAck(6, packetId, 0);
@@ -178,7 +186,9 @@ export class Delivery {
 
   /** PUBCOMP: finished. */
   complete(packetId: number): void {
-    if (this.#window.get(packetId) !== 0) return;
+    const mark = this.#window.get(packetId);
+    if (mark === undefined) return;
+    if (mark !== 0) throw wrongAck(packetId, 'PUBCOMP before PUBREC');
     this.#window.delete(packetId);
     this.#engine.hooks.onAcknowledged?.(this.#session.connection, packetId, null);
     if (this.#session.isPersistent) {
@@ -196,7 +206,7 @@ export class Delivery {
     if (!this.#session.isPersistent) return;
     const { queue, epoch } = this.#session;
     const { store } = this.#engine;
-    const onTheirWay = new Set(this.#window.values());
+    const onTheirWay = new Set(Array.from(this.#window.values(), Math.abs));
     for (let from = 1; ; ) {
       const entries = await this.#engine.patiently(() => store.queues.read(queue, from, readAhead));
       const last = entries.at(-1);
@@ -270,6 +280,10 @@ export class Delivery {
     for (const entry of entries) {
       if (entry.seq < this.#expected) continue;
       this.#expected = entry.seq + 1;
+      if (this.#repeatNext > 0) {
+        this.#repeatNext--;
+        this.#repeatUpTo = entry.seq;
+      }
       try {
         const options = decodeOptions(entry.head);
         const message = decodeRecord(entry.record);
@@ -280,6 +294,8 @@ export class Delivery {
         this.#finish(entry.seq);
       }
     }
+    // what comes from now on was not there for an earlier connection
+    if (isEnd) this.#repeatNext = 0;
     if (isEnd && this.#offered < this.#expected) this.#isReading = false;
     else if (isEnd && offered >= this.#expected) {
       // what had been offered before the read is gone (dropped over the limit): go on behind it
@@ -289,6 +305,10 @@ export class Delivery {
     this.pump();
     this.#engine.flushSoon();
   }
+}
+
+function wrongAck(packetId: number, what: string): BrokerError {
+  return new BrokerError('protocol-error', `${what}, packet identifier ${packetId} [MQTT 5, 4.3]`);
 }
 
 /** The message with a payload of its own when it is a small part of a large received chunk, which it would keep alive. */

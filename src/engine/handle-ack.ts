@@ -14,10 +14,10 @@ export function handleAck(connection: Connection, session: Session): void {
   const { delivery } = session;
   switch (reader.first >> 4) {
     case PacketType.puback:
-      delivery.acknowledge(packetId);
+      delivery.acknowledge(packetId, 1);
       break;
     case PacketType.pubrec:
-      if (reason >= 0x80) delivery.acknowledge(packetId);
+      if (reason >= 0x80) delivery.acknowledge(packetId, 2);
       else if (!delivery.receive(packetId)) connection.sendAck(6, packetId, connection.version === 5 ? unknownIdentifier : 0);
       break;
     case PacketType.pubcomp:

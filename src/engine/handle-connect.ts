@@ -119,7 +119,8 @@ async function claim(connection: Connection, connect: Connect, expirySeconds: nu
   }
   const isPersistent = expirySeconds > 0 || opened.present;
   const session = new Session(connection, clientId, epoch, connect.version, isPersistent, engine.store.queues.ref(clientId), expirySeconds, will);
-  session.delivery = new Delivery(engine, session, windowOf(engine, connect));
+  const sentBefore = opened.present ? (opened.releasedInOrder ? opened.sentUpTo : null) : 0;
+  session.delivery = new Delivery(engine, session, windowOf(engine, connect), sentBefore);
   for (const packetId of opened.incoming) (session.incoming ??= new Map()).set(packetId, true);
   session.receiving = opened.incoming.length;
   engine.sessions.set(clientId, session);
@@ -145,7 +146,7 @@ function begin(connection: Connection, connect: Connect, session: Session, opene
   engine.hooks.onConnack?.(connection, 0, opened.present);
   engine.count.connects.value++;
   engine.keepAlive.watch(connection);
-  if (opened.present) session.delivery.resume(opened.released, opened.releasedInOrder ? opened.sentUpTo : null);
+  if (opened.present) session.delivery.resume(opened.released);
   engine.hooks.onConnected?.(connection);
 }
 
