@@ -61,12 +61,14 @@ export class Interest {
   }
 
   async #write(): Promise<void> {
+    const life = this.#self();
     const changes = this.#waiting;
     this.#waiting = [];
     try {
       await this.#table.change(changes);
     } catch (error) {
-      this.#waiting = [...changes, ...this.#waiting];
+      // what an earlier life of this node wanted was told again by `retell`
+      if (life === this.#self()) this.#waiting = [...changes, ...this.#waiting];
       throw error;
     } finally {
       this.#writing = null;
