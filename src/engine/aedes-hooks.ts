@@ -283,7 +283,7 @@ function ask<Answer extends unknown[], Result>(
   return new Promise<Answer>((resolve) => (given.wake = resolve)).then((answer) => read(...answer));
 }
 
-/** What the program refused with, as the engine's error; events show the program's own again. */
+/** What the program refused with, as the engine's error. Events show the program's own again; its words are not for the client. */
 function refusal(error: Error, code: ErrorCode = 'not-authorized'): BrokerError {
-  return new BrokerError(code, error.message || 'not authorized', error);
+  return new BrokerError(code, 'refused by the program that holds the broker', error);
 }

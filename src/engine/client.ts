@@ -109,7 +109,9 @@ export class Client extends EventEmitter implements AedesClient {
 
   /** Disconnects the client; its will is published. `callback` comes when its session was let go. */
   close(callback?: () => void): void {
-    this.#connection.close(new BrokerError('kicked', 'the connection was closed by the program that holds the broker'));
+    const kicked = new BrokerError('kicked', 'the connection was closed by the program that holds the broker');
+    if (this.connected) this.#connection.close(kicked);
+    else this.#connection.drop(kicked);
     answer(this.#connection.session?.left ?? Promise.resolve(), callback);
   }
 

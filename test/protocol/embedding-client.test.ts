@@ -206,7 +206,7 @@ asInAedes('client.emptyOutgoingQueue', (open) => {
     await packets.connect({ clientId: 'car-1', clean: false });
     const [client] = (await ready) as [AedesClient];
     await settled((done) => {
-      client.emptyOutgoingQueue(done as () => void);
+      client.emptyOutgoingQueue(done);
     });
     packets.destroy();
     await eventually(() => node.broker.connectedClients === 0, { what: 'an end of the connection' });
