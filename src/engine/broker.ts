@@ -63,6 +63,8 @@ export class Broker extends Aedes {
     checkOptions(options);
     const base = options.config ?? resolveConfig({}).config;
     super({ ...options, id: options.id ?? base.node.id });
+    // parts of the engine that is replaced: better absent than there and dead
+    for (const part of ['mq', 'clients']) Reflect.deleteProperty(this, part);
     this.#options = options;
     this.#config = configOf(options, base, this.id);
     this.#clock = options.clock ?? new SystemClock();
