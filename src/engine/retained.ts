@@ -7,6 +7,7 @@ import type { Session } from './session.ts';
 import { encodeOptions, type SubscriptionOptions } from './subscription.ts';
 
 const pauseMs = 20;
+const mostWaiting = 1000;
 
 /**
  * Sends the retained messages of a new subscription, page by page, no faster than the client takes them [MQTT-3.3.1-9].
@@ -19,17 +20,35 @@ export function sendRetained(engine: Engine, session: Session, filter: string, o
 }
 
 async function send(engine: Engine, session: Session, filter: string, options: SubscriptionOptions): Promise<void> {
+  const asKept = { ...options, retainAsPublished: true };
   for await (const page of engine.store.retained.match(filter)) {
-    const messages: Message[] = [];
+    const queued: Message[] = [];
     for (const record of page) {
       const message = decodeRecord(record);
-      if (message.expiresAt === 0 || message.expiresAt > engine.clock.now()) messages.push(message);
+      if (message.expiresAt !== 0 && message.expiresAt <= engine.clock.now()) continue;
+      if (message.qos > 0 && options.qos > 0) {
+        queued.push(message);
+        continue;
+      }
+      // each one: what is sent to a congested client without waiting is dropped
+      if (!hasRoom(session)) await room(session);
+      if (session.isOver) return;
+      forwardLossy(engine, session.connection, message, null, message.retain, options.ids);
     }
-    if (session.isOver) return;
-    await deliverTo(engine, session, messages, { ...options, retainAsPublished: true });
-    while (session.connection.isCongested && !session.isOver) await new Promise((resolve) => setTimeout(resolve, pauseMs));
-    if (session.isOver) return;
+    if (!hasRoom(session)) await room(session);
+    // [MQTT-3.10.4-2]
+    if (session.isOver || !session.subscriptions.has(filter)) return;
+    await deliverTo(engine, session, queued, asKept);
   }
+}
+
+/** A queue in memory is not filled over what the window needs next; a stored one has limits of its own. */
+function hasRoom({ connection, delivery, isPersistent }: Session): boolean {
+  return !connection.isCongested && (isPersistent || delivery.waiting < mostWaiting);
+}
+
+async function room(session: Session): Promise<void> {
+  while (!hasRoom(session) && !session.isOver) await new Promise((resolve) => setTimeout(resolve, pauseMs));
 }
 
 /** Hands messages to one session, past all routes, with the RETAIN flag they have. */
