@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict';
+import type { IConnectPacket } from 'mqtt-packet';
+import { eventually } from '../support/eventually.ts';
+import { openPackets, type PacketClient, type ProtocolVersion } from '../support/packets.ts';
+import { enter, forEachStore, forEachVersion, lasting, leave, message, send, subscribe, take } from './conversation.ts';
+
+type Will = NonNullable<IConnectPacket['will']>;
+
+const will = (topic: string, more: Partial<Will> = {}): { will: Will } => ({
+  will: { topic, payload: Buffer.from('gone'), qos: 1, retain: false, ...more },
+});
+
+forEachStore('A will', (node) => {
+  const watch = async (version: ProtocolVersion, topic: string): Promise<PacketClient> => {
+    const watcher = await enter(node(), version);
+    await subscribe(watcher, topic, 2);
+    return watcher;
+  };
+  /** Nothing has come and, since a message sent now is the next one, nothing is on its way before it. */
+  const expectNone = async (watcher: PacketClient, topic: string): Promise<void> => {
+    const publisher = await enter(node(), watcher.version);
+    await send(publisher, message(topic, 'marker', 1));
+    await take(watcher, { payload: 'marker' });
+    publisher.destroy();
+  };
+
+  forEachVersion((version) => {
+    const at = (name: string): string => `wills/${version}/${name}`;
+
+    for (const qos of [0, 1, 2] as const) {
+      it(`of QoS ${qos} is sent when the connection breaks [MQTT-3.1.2-8]`, async () => {
+        const watcher = await watch(version, at('broken'));
+        for (const session of [{}, lasting(version)]) {
+          const client = await enter(node(), version, { ...session, ...will(at('broken'), { qos }) });
+          client.destroy();
+          await take(watcher, { payload: 'gone', qos, retain: false });
+        }
+        await watcher.expectQuiet();
+      });
+    }
+
+    it('is not sent after DISCONNECT [MQTT-3.1.2-10]', async () => {
+      const watcher = await watch(version, at('left'));
+      for (const session of [{}, lasting(version)]) await leave(await enter(node(), version, { ...session, ...will(at('left')) }));
+      await expectNone(watcher, at('left'));
+    });
+
+    it('is sent when the server closes the connection because of a bad packet', async () => {
+      const watcher = await watch(version, at('bad'));
+      const client = await enter(node(), version, will(at('bad')));
+      client.send(Buffer.from('0000', 'hex'));
+      await take(watcher, { payload: 'gone' });
+    });
+
+    it('is sent when another connection takes the session over, and the new will stands', async () => {
+      const watcher = await watch(version, at('taken/+'));
+      const clientId = `will-taken-${version}`;
+      await enter(node(), version, { ...lasting(version), clientId, ...will(at('taken/1')) });
+      const second = await enter(node(), version, { ...lasting(version), clientId, ...will(at('taken/2')) });
+      await take(watcher, { topic: at('taken/1') });
+      await expectNone(watcher, at('taken/marker'));
+      second.destroy();
+      await take(watcher, { topic: at('taken/2') });
+    });
+
+    it('of an earlier connection does not stand for a later one', async () => {
+      const watcher = await watch(version, at('earlier'));
+      const clientId = `will-earlier-${version}`;
+      await leave(await enter(node(), version, { ...lasting(version), clientId, ...will(at('earlier')) }));
+      (await enter(node(), version, { ...lasting(version), clientId })).destroy();
+      await expectNone(watcher, at('earlier'));
+    });
+
+    it('is retained when it says so [MQTT-3.1.2-17]', async () => {
+      const watcher = await watch(version, at('kept'));
+      (await enter(node(), version, will(at('kept'), { retain: true }))).destroy();
+      await take(watcher, { payload: 'gone', retain: false });
+      await eventually(
+        async () => {
+          const later = await enter(node(), version);
+          later.send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: at('kept'), qos: 0 }] });
+          const packets = [await later.next(), await later.next(1_000)];
+          return packets.some((packet) => packet.cmd === 'publish' && packet.retain && packet.payload.toString() === 'gone');
+        },
+        { what: 'the retained will' },
+      );
+    });
+
+    it('is queued for a lasting subscriber that is away', async () => {
+      const clientId = `will-reader-${version}`;
+      const reader = await enter(node(), version, { ...lasting(version), clientId });
+      await subscribe(reader, at('read'), 1);
+      await leave(reader);
+      const watcher = await watch(version, at('read'));
+      (await enter(node(), version, will(at('read')))).destroy();
+      await take(watcher, { payload: 'gone' });
+      await take(await enter(node(), version, { ...lasting(version), clientId }), { payload: 'gone', dup: false });
+    });
+
+    it('to a topic with a wildcard is refused', async () => {
+      const client = await openPackets(node().port, version);
+      const protocolId = version === 3 ? 'MQIsdp' : 'MQTT';
+      client.send({ cmd: 'connect', protocolId, protocolVersion: version, clientId: 'x', clean: true, keepalive: 0, ...will('a/+') });
+      if (version === 5) await client.expect({ cmd: 'connack', reasonCode: 0x90 });
+      await client.expectClosed();
+    });
+  });
+
+  it('with a delay waits that long, and is sent once [MQTT-3.1.3-9]', async () => {
+    const watcher = await watch(5, 'wills/delayed');
+    const client = await enter(node(), 5, { ...lasting(5), ...will('wills/delayed', { properties: { willDelayInterval: 1 } }) });
+    const brokenAt = performance.now();
+    client.destroy();
+    await take(watcher, { payload: 'gone' });
+    assert.ok(performance.now() - brokenAt > 900);
+    await expectNone(watcher, 'wills/delayed');
+  });
+
+  it('with a delay is not sent when the client is back in time', async () => {
+    const watcher = await watch(5, 'wills/back');
+    const session = { ...lasting(5), clientId: 'will-back' };
+    const client = await enter(node(), 5, { ...session, ...will('wills/back', { properties: { willDelayInterval: 2 } }) });
+    client.destroy();
+    await enter(node(), 5, session);
+    // a will of the same delay that stands tells when the first one would have been due
+    const other = await enter(node(), 5, { ...lasting(5), ...will('wills/back', { payload: Buffer.from('other'), properties: { willDelayInterval: 2 } }) });
+    other.destroy();
+    await take(watcher, { payload: 'other' });
+    await expectNone(watcher, 'wills/back');
+  });
+
+  it('with a delay is sent at the latest when the session ends', async () => {
+    const watcher = await watch(5, 'wills/ends');
+    const properties = { willDelayInterval: 3600 };
+    (await enter(node(), 5, { ...lasting(5, 1), ...will('wills/ends', { properties }) })).destroy();
+    await take(watcher, { payload: 'gone' });
+    // expiry 0: at once
+    (await enter(node(), 5, will('wills/ends', { properties }))).destroy();
+    await take(watcher, { payload: 'gone' });
+    // a clean start ends it too
+    const clientId = 'will-cleaned';
+    (await enter(node(), 5, { ...lasting(5), clientId, ...will('wills/ends', { properties }) })).destroy();
+    await enter(node(), 5, { clientId, clean: true });
+    await take(watcher, { payload: 'gone' });
+    await expectNone(watcher, 'wills/ends');
+  });
+
+  it('is sent after DISCONNECT with 0x04, and not after 0x00', async () => {
+    const watcher = await watch(5, 'wills/asked');
+    await leave(await enter(node(), 5, will('wills/asked', { payload: Buffer.from('asked for') })), { reasonCode: 4 });
+    await take(watcher, { payload: 'asked for' });
+    await leave(await enter(node(), 5, will('wills/asked')), { reasonCode: 0 });
+    await expectNone(watcher, 'wills/asked');
+  });
+
+  it('carries its properties, and its expiry counts from its publication', async () => {
+    const watcher = await watch(5, 'wills/properties');
+    const properties = { willDelayInterval: 1, messageExpiryInterval: 50, contentType: 'text/plain', userProperties: { car: '7' }, payloadFormatIndicator: true };
+    (await enter(node(), 5, { ...lasting(5), ...will('wills/properties', { properties }) })).destroy();
+    const packet = await take(watcher, { payload: 'gone' });
+    assert.deepEqual(
+      JSON.parse(JSON.stringify(packet.properties)),
+      { messageExpiryInterval: 50, contentType: 'text/plain', userProperties: { car: '7' }, payloadFormatIndicator: true },
+    );
+  });
+});
