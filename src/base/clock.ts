@@ -10,6 +10,11 @@ export interface Clock {
   monotonic(): number;
 }
 
+/** This process's own time in ms, for durations where no clock is at hand. */
+export function monotonicMs(): number {
+  return performance.now();
+}
+
 export class SystemClock implements Clock {
   #offsetMs = 0;
 
@@ -18,7 +23,7 @@ export class SystemClock implements Clock {
   }
 
   monotonic(): number {
-    return performance.now();
+    return monotonicMs();
   }
 
   /** Takes over the shared time as read at this moment from Redis, in ms since 1970. */

@@ -1,6 +1,7 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { BrokerError } from '../base/errors.ts';
 import { backoffMs } from '../base/backoff.ts';
+import { monotonicMs } from '../base/clock.ts';
 import { silentLog, type Logger } from '../base/log.ts';
 import { RedisBatch, type Arg, type BatchLink, type RawCommand, type RawConnection, type Reply } from './batch.ts';
 import { Keys } from './keys.ts';
@@ -64,7 +65,7 @@ export class RedisLink implements BatchLink, ScriptRunner {
     this.client = this.#connection({ enableAutoPipelining: true, commandTimeout: settings.commandTimeoutMs });
     this.#batches = this.#connection({});
     this.#batches.on('close', () => {
-      if (this.#awaySince === 0) this.#awaySince = performance.now();
+      if (this.#awaySince === 0) this.#awaySince = monotonicMs();
     });
     this.#batches.on('ready', () => {
       this.#awaySince = 0;
@@ -100,7 +101,7 @@ export class RedisLink implements BatchLink, ScriptRunner {
 
   /** For how long Redis has been away, in ms; 0 when it is here. */
   get awayMs(): number {
-    return this.#awaySince === 0 ? 0 : performance.now() - this.#awaySince;
+    return this.#awaySince === 0 ? 0 : monotonicMs() - this.#awaySince;
   }
 
   /** An empty batch. The memory of an earlier one is used again, so replies are read before the next `begin`. */
@@ -110,10 +111,11 @@ export class RedisLink implements BatchLink, ScriptRunner {
     return batch;
   }
 
-  /** A connection of its own for commands that block. It is closed with the link. */
+  /** A connection of its own for commands that block. It is closed by `disconnect`, or with the link. */
   blocking(): Redis {
     const redis = this.#connection({ enableOfflineQueue: true });
     this.#others.add(redis);
+    redis.once('end', () => this.#others.delete(redis));
     return redis;
   }
 
@@ -142,13 +144,13 @@ export class RedisLink implements BatchLink, ScriptRunner {
 
   /** Does `work` until it succeeds, as long as it fails only because Redis is away, for at most `withinMs`. */
   async patiently<T>(work: () => Promise<T>, withinMs: number): Promise<T> {
-    const until = performance.now() + withinMs;
+    const until = monotonicMs() + withinMs;
     for (let attempt = 1; ; attempt++) {
       try {
         return await work();
       } catch (error) {
         const failure = asUnavailable(error);
-        if (this.#closed || failure.code !== 'store-unavailable' || performance.now() > until) throw failure;
+        if (this.#closed || failure.code !== 'store-unavailable' || monotonicMs() > until) throw failure;
         await new Promise((resolve) => setTimeout(resolve, backoffMs(retry, attempt)));
       }
     }
@@ -208,7 +210,7 @@ export class RedisLink implements BatchLink, ScriptRunner {
     const failed: number[] = [];
     let answered = 0;
     let scriptsUnknown = false;
-    const began = performance.now();
+    const began = monotonicMs();
     const watchdog = setTimeout(() => {
       this.#log.warn({ commands: wanted }, 'Redis did not answer a batch in time: connecting anew');
       this.#batches.disconnect(true);
@@ -228,7 +230,7 @@ export class RedisLink implements BatchLink, ScriptRunner {
       }
       if (answered < wanted) return;
       clearTimeout(watchdog);
-      this.lastBatchMs = performance.now() - began;
+      this.lastBatchMs = monotonicMs() - began;
       if (failed.length === 0) {
         this.#retries = 0;
         done(null);
