@@ -1,7 +1,4 @@
 import { createRequire } from 'node:module';
-import { alone } from '../cluster/alone.ts';
-import type { Cluster } from '../cluster/cluster.ts';
-import { joinCluster } from '../cluster/redis-cluster.ts';
 import { openAdmin, type Admin } from './admin/server.ts';
 import { Health } from './admin/health.ts';
 import { SystemClock } from './base/clock.ts';
@@ -11,11 +8,8 @@ import { openBridge, type Bridge } from './bridge/bridge.ts';
 import type { Config } from './config/schema.ts';
 import { Engine } from './engine/engine.ts';
 import { noHooks } from './engine/hooks.ts';
+import { openState } from './engine/open-state.ts';
 import { openListeners, type Listeners } from './listener/listeners.ts';
-import { RedisLink } from './redis/connect.ts';
-import { openMemoryStore } from './store/memory/store.ts';
-import { openRedisStore } from './store/redis/store.ts';
-import type { Store } from './store/store.ts';
 
 /** One node that takes clients. */
 export interface RunningServer {
@@ -56,7 +50,9 @@ async function build(config: Config, log: Logger, opened: (() => Promise<void> |
   const metrics = new Metrics({ node: config.node.id });
   metrics.watchRuntime();
   const clock = new SystemClock();
-  const { store, cluster } = await openStore(config, log, metrics, clock, opened);
+  const facts = { release, listeners: config.listeners.map(({ url }) => url).join(' ') };
+  const { store, cluster, close } = await openState(config, { clock, log, metrics }, facts);
+  opened.push(close);
   const engine = new Engine({ config, store, cluster, clock, log, metrics, hooks: noHooks });
   await engine.start();
   opened.push(() => engine.stop());
@@ -77,28 +73,6 @@ async function build(config: Config, log: Logger, opened: (() => Promise<void> |
   metrics.gauge('swarmq_event_loop_lag_ms', 'Event-loop lag in ms, 99th percentile since the last look', () => loop.p99Ms());
   state = 'serving';
   return running(config, engine, bridge, admin, listeners, opened, () => (state = 'draining'));
-}
-
-async function openStore(
-  config: Config,
-  log: Logger,
-  metrics: Metrics,
-  clock: SystemClock,
-  opened: (() => Promise<void> | void)[],
-): Promise<{ store: Store; cluster: Cluster }> {
-  const { maxRecords, whenFull } = config.bridge.outbox;
-  const limits = {
-    queueMaxMessages: config.queue.maxMessages,
-    // the gate in front of the outbox keeps to the limit; the stream's own one is what remains when it is passed
-    outboxMaxEntries: whenFull === 'drop-oldest' ? maxRecords : maxRecords * 2,
-  };
-  if (config.redis.url === null) return { store: openMemoryStore(clock, limits), cluster: alone(config.node.id) };
-  const link = await RedisLink.open({ ...config.redis, url: config.redis.url, log });
-  opened.push(() => link.close());
-  const store = openRedisStore(link, limits, log);
-  const { leaseMs, renewMs } = config.cluster;
-  const facts = { release, listeners: config.listeners.map(({ url }) => url).join(' ') };
-  return { store, cluster: joinCluster(link, { node: config.node.id, leaseMs, renewMs, facts, clock, log, metrics }) };
 }
 
 function startBridge(config: Config, engine: Engine, metrics: Metrics, clock: SystemClock, log: Logger): Bridge | null {

@@ -28,7 +28,11 @@ export async function openState(
   tools: { readonly clock: SystemClock; readonly log: Logger; readonly metrics: Metrics },
   facts: Readonly<Record<string, string>>,
 ): Promise<State> {
-  const limits = { queueMaxMessages: config.queue.maxMessages, outboxMaxEntries: config.bridge.outbox.maxRecords };
+  const limits = {
+    queueMaxMessages: config.queue.maxMessages,
+    // the outbox's limit is kept, and counted, by the gate in front of it and by its leader: the stream's own is the last resort
+    outboxMaxEntries: config.bridge.outbox.maxRecords * 2,
+  };
   const { url } = config.redis;
   if (url === null) {
     const store = openMemoryStore(tools.clock, limits);
