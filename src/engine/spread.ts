@@ -3,7 +3,8 @@ import type { Message } from '../base/message.ts';
 import type { Once, OnceTarget } from '../store/queues.ts';
 import type { Engine } from './engine.ts';
 import { liveFrame, queuedFrame } from './inbox-frames.ts';
-import type { Match, QueueRoute } from './routes.ts';
+import type { QueueRoute } from './queue-route.ts';
+import type { Match } from './routes.ts';
 
 /** The slots of a message's queue pushes, in the order of `match.queues`; -1 where a subscriber gets QoS 0 only. */
 export type Pushes = number[];
