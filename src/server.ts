@@ -101,8 +101,9 @@ function startBridge(config: Config, engine: Engine, metrics: Metrics, clock: Sy
 
 function addConcerns(health: Health, engine: Engine, state: () => 'starting' | 'serving' | 'draining'): void {
   const away = (): { ok: boolean; reason?: string } => {
-    const ms = Math.round(engine.store.awayMs);
-    return ms === 0 ? { ok: true } : { ok: false, reason: `Redis has been away for ${ms} ms: acknowledgements wait` };
+    const { awayMs, refusal } = engine.store;
+    if (awayMs > 0) return { ok: false, reason: `Redis has been away for ${Math.ceil(awayMs)} ms: acknowledgements wait` };
+    return refusal === null ? { ok: true } : { ok: false, reason: `Redis refuses what it is told, so acknowledgements wait: ${refusal}` };
   };
   health.add('started', 'start', () => (state() === 'starting' ? { ok: false, reason: 'the node is starting' } : { ok: true }));
   health.add('ready', 'start', () => (state() === 'starting' ? { ok: false, reason: 'the node is starting' } : { ok: true }));

@@ -2,7 +2,8 @@
 lease_renew: take or renew the lease of one life of a node, unless it is being buried.
 
 A lease that ran out is set again as long as nobody began to bury the node: Redis may have been away for longer than the
-lease. Together with lease_bury this is the whole decision who wins, and both see only this one key.
+lease. Together with lease_bury this is the whole decision who wins, and both see only this one key. A lease that stands is
+renewed without taking memory: a full Redis does not refuse that.
 
 KEYS  lease
 ARGV  lease_ms
@@ -12,7 +13,12 @@ GIVES ok seconds microseconds | buried
 local lease = KEYS[1]
 local lease_ms = ARGV[1]
 
-if redis.call('GET', lease) == 'buried' then return { 'buried' } end
-redis.call('SET', lease, 'alive', 'PX', lease_ms)
+local found = redis.call('GET', lease)
+if found == 'buried' then return { 'buried' } end
+if found then
+  redis.call('PEXPIRE', lease, lease_ms)
+else
+  redis.call('SET', lease, 'alive', 'PX', lease_ms)
+end
 local now = redis.call('TIME')
 return { 'ok', now[1], now[2] }

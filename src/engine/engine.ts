@@ -296,5 +296,6 @@ export class Engine {
     metrics.gauge('swarmq_routes', 'Routes this node knows', () => this.routes.size);
     metrics.gauge('swarmq_commit_depth', 'Messages that are not committed yet', () => this.commit.depth);
     metrics.gauge('swarmq_store_away_ms', 'For how long the store has been out of reach', () => this.store.awayMs);
+    metrics.gauge('swarmq_store_refuses', '1 while the store is in reach and refuses what it is told (out of memory, disk full), else 0', () => (this.store.refusal === null ? 0 : 1));
   }
 }

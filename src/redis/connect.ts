@@ -29,6 +29,10 @@ interface Sending {
 const reconnect = { firstMs: 20, mostMs: 1000 };
 const retry = { firstMs: 10, mostMs: 500 };
 const oldestRedis = 7;
+/** What Redis says when it takes nothing for now. */
+const refusing = /^(OOM|LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|MISCONF|NOREPLICAS)/;
+/** A refusal counts for so long; whatever was refused is tried again sooner than that. */
+const refusalMs = 2000;
 /** What Redis, or the client library, says when the same command may succeed later. */
 const passing =
   /^(NOSCRIPT|OOM|LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|MISCONF|NOREPLICAS)|writeable|Connection is closed|max retries|timed out|ECONN|EPIPE|aborted/i;
@@ -55,6 +59,7 @@ export class RedisLink implements BatchLink, ScriptRunner {
   #committed = 0;
   #closed = false;
   #awaySince = 0;
+  #refusal = { text: '', at: -Infinity };
   /** how long the last batch took, in ms */
   lastBatchMs = 0;
 
@@ -102,6 +107,11 @@ export class RedisLink implements BatchLink, ScriptRunner {
   /** For how long Redis has been away, in ms; 0 when it is here. */
   get awayMs(): number {
     return this.#awaySince === 0 ? 0 : monotonicMs() - this.#awaySince;
+  }
+
+  /** What Redis says, when it is here but refuses what it is told (out of memory, disk full, read-only); null when it does not. */
+  get refusal(): string | null {
+    return monotonicMs() - this.#refusal.at < refusalMs ? this.#refusal.text : null;
   }
 
   /** An empty batch. The memory of an earlier one is used again, so replies are read before the next `begin`. */
@@ -222,6 +232,7 @@ export class RedisLink implements BatchLink, ScriptRunner {
         batch.settle(slot, reply);
       } else if (passing.test(reply.message)) {
         failed.push(slot);
+        this.#note(reply);
         if (reply.message.startsWith('NOSCRIPT')) scriptsUnknown = true;
       } else {
         // Nothing that waiting would mend (a foreign value under our key, say): the reader of the slot decides.
@@ -260,7 +271,12 @@ export class RedisLink implements BatchLink, ScriptRunner {
   /** A connection on which a command timed out may be dead without knowing it: it is made anew. */
   #failure(error: unknown): BrokerError {
     if (error instanceof Error && error.message === 'Command timed out') this.client.disconnect(true);
+    this.#note(error);
     return asUnavailable(error);
+  }
+
+  #note(error: unknown): void {
+    if (error instanceof Error && refusing.test(error.message)) this.#refusal = { text: error.message, at: monotonicMs() };
   }
 
   #connection(extra: RedisOptions): Redis {

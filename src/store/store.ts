@@ -28,6 +28,8 @@ export interface Store {
   begin(): Batch;
   /** For how long the store has been out of reach, in ms; 0 when it is here. */
   readonly awayMs: number;
+  /** Why the store, though it is here, takes nothing at the moment; null when it does. */
+  readonly refusal: string | null;
   /** Lets go of what the store itself opened; the way to Redis belongs to whoever opened it. */
   close(): Promise<void>;
 }

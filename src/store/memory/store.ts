@@ -20,6 +20,7 @@ export function openMemoryStore(clock: Clock, limits: StoreLimits): Store {
     due: new MemoryDue(clock),
     begin: () => new MemoryBatch(),
     awayMs: 0,
+    refusal: null,
     close: () => Promise.resolve(),
   };
 }

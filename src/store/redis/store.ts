@@ -20,6 +20,9 @@ export function openRedisStore(link: RedisLink, limits: StoreLimits, log: Logger
     get awayMs() {
       return link.awayMs;
     },
+    get refusal() {
+      return link.refusal;
+    },
     close: () => Promise.resolve(),
   };
 }
