@@ -22,7 +22,10 @@ const maxPacketBytes = 268_435_460;
 /** CONNECT [MQTT 5, 3.1]: who is it, may it, and then the session, wherever it was served until now. */
 export function handleConnect(connection: Connection): void {
   const { reader } = connection;
-  connection.version = connectVersion(reader.buffer, reader.start, reader.end) || 4;
+  const spoken = connectVersion(reader.buffer, reader.start, reader.end);
+  // a stranger who does not even say MQTT is not answered [MQTT-3.1.2-1]
+  if (spoken === 0) connection.state = 'new';
+  else connection.version = spoken;
   const connect = readConnect(reader.buffer, reader.first, reader.start, reader.end);
   connection.version = connect.version;
   reader.shortestLength = connect.version === 5;
