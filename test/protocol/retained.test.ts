@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { IPublishPacket } from 'mqtt-packet';
 import { eventually } from '../support/eventually.ts';
 import type { PacketClient } from '../support/packets.ts';
-import { enter, forEachStore, forEachVersion, lasting, leave, message, send, subscribe, take } from './conversation.ts';
+import { enter, forEachStore, forEachVersion, lasting, leave, message, send, take } from './conversation.ts';
 
 /** SUBSCRIBE, and the SUBACK and `count` messages in whatever order they come. */
 async function subscribeAndTake(client: PacketClient, topic: string, qos: 0 | 1 | 2, count: number, options: object = {}): Promise<IPublishPacket[]> {
