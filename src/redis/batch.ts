@@ -88,7 +88,7 @@ export class RedisBatch implements Batch {
     return this.#starts.length - 1;
   }
 
-  /** What Redis answered to the command of this slot. Valid from `done` until the next `begin` of the link. */
+  /** What Redis answered to the command of this slot. Valid from `done` until the end of that turn of the event loop. */
   reply(slot: number): Reply {
     return this.#replies[slot] ?? null;
   }

@@ -114,7 +114,7 @@ export class RedisLink implements BatchLink, ScriptRunner {
     return monotonicMs() - this.#refusal.at < refusalMs ? this.#refusal.text : null;
   }
 
-  /** An empty batch. The memory of an earlier one is used again, so replies are read before the next `begin`. */
+  /** An empty batch. The memory of an earlier one is used again, so replies are read in the turn of `done`. */
   begin(): RedisBatch {
     const batch = this.#idle.pop() ?? new RedisBatch(this);
     batch.reset();
@@ -244,8 +244,11 @@ export class RedisLink implements BatchLink, ScriptRunner {
       this.lastBatchMs = monotonicMs() - began;
       if (failed.length === 0) {
         this.#retries = 0;
+        // used again only when everyone who awaits a batch of this turn has read its replies
+        setImmediate(() => {
+          if (this.#idle.length < 2) this.#idle.push(batch);
+        });
         done(null);
-        if (this.#idle.length < 2) this.#idle.push(batch);
         return;
       }
       if (scriptsUnknown) this.#loadScripts();
