@@ -24,7 +24,7 @@ export interface Store {
   readonly retained: Retained;
   readonly outboxes: Outboxes;
   readonly due: Due;
-  /** An empty batch. Replies of an earlier batch must have been read. */
+  /** An empty batch. The memory of earlier ones is used again: replies are read in the turn of the event loop in which they came. */
   begin(): Batch;
   /** For how long the store has been out of reach, in ms; 0 when it is here. */
   readonly awayMs: number;
