@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from '../src/base/log.ts';
 import type { Counter, Metrics } from '../src/base/metrics.ts';
 import type { Reply } from '../src/redis/batch.ts';
@@ -22,6 +23,7 @@ type Duties = Pick<ClusterHandlers, 'buryClient' | 'buryRoutes'>;
 
 const markMs = 24 * 60 * 60 * 1000;
 const clientsAtOnce = 50;
+const stopMs = 2000;
 
 /**
  * Cleaning up after dead nodes, each by one node at a time.
@@ -59,10 +61,10 @@ export class Burials {
     this.#running.set(dead, burial);
   }
 
-  /** Begins no more, breaks off those under way between two clients, and waits for that. */
+  /** Begins no more, breaks off those under way between two clients, and waits for that a while: others take them up. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    await Promise.all(this.#running.values());
+    await Promise.race([Promise.all(this.#running.values()), pause(stopMs, undefined, { ref: false })]);
   }
 
   async #bury(dead: Incarnation): Promise<void> {

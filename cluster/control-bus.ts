@@ -1,4 +1,5 @@
 import type { EventEmitter } from 'node:events';
+import { setTimeout as pause } from 'node:timers/promises';
 import mqemitterRedis from 'mqemitter-redis';
 import type { Logger } from '../src/base/log.ts';
 import type { RedisLink } from '../src/redis/connect.ts';
@@ -9,6 +10,8 @@ export type Hear = (word: string, body: unknown, from: Incarnation) => void;
 
 type Emitter = ReturnType<typeof mqemitterRedis>;
 type Listener = Parameters<Emitter['on']>[1];
+
+const patienceMs = 500;
 
 /**
  * Words between nodes, each at most once and perhaps never: one channel for each life and one for all. Whatever must
@@ -44,12 +47,17 @@ export class ControlBus {
     };
   }
 
-  /** Listens as this life, and no longer as the one before. */
-  listen(incarnation: Incarnation): void {
-    if (this.#self === '') this.#subscribe(this.#channel(null));
-    else this.#unsubscribe(this.#channel(this.#self));
+  /** Listens as this life, and no longer as the one before. Resolves once words arrive, or after a while without an answer. */
+  async listen(incarnation: Incarnation): Promise<void> {
+    const former = this.#self;
     this.#self = incarnation;
-    this.#subscribe(this.#channel(incarnation));
+    // Subscribed between connecting and the client library's own first question, the connection fails and starts again.
+    if (this.#words.status !== 'ready') await this.#patiently((resolve) => this.#words.once('ready', resolve));
+    if (former === '') this.#subscribe(this.#channel(null));
+    else this.#unsubscribe(this.#channel(former));
+    await this.#patiently((resolve) => {
+      this.#subscribe(this.#channel(incarnation), resolve);
+    });
   }
 
   /** Sends a word to one life, or to all, this node included. */
@@ -72,9 +80,13 @@ export class ControlBus {
     this.#ways.disconnect();
   }
 
-  #subscribe(channel: string): void {
+  #patiently(begin: (resolve: () => void) => void): Promise<unknown> {
+    return Promise.race([new Promise<void>(begin), pause(patienceMs, undefined, { ref: false })]);
+  }
+
+  #subscribe(channel: string, done: () => void = () => undefined): void {
     this.#channels.add(channel);
-    this.#emitter.on(channel, this.#onMessage, () => undefined);
+    this.#emitter.on(channel, this.#onMessage, done);
   }
 
   #unsubscribe(channel: string): void {

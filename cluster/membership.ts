@@ -17,14 +17,14 @@ export interface MembershipOptions {
 /**
  * Who is there. Every node looks at the list of members and at their leases, again and again, and points out who is dead.
  *
- * A node judges others only while its own sight is steady: its looks have succeeded, in time, for a whole lease. After an
- * outage of Redis, a lost connection, or a freeze of this process, every other node thus has the time of a lease to renew
- * before anybody calls it dead.
+ * A node judges others only while its own sight is steady: its looks have succeeded, in time, and its own lease was certain,
+ * for a whole lease. After an outage of Redis, a time in which Redis refused to write, a lost connection, or a freeze of this
+ * process, every other node thus has the time of a lease to renew before anybody calls it dead.
  */
 export class Membership {
   readonly #link: RedisLink;
   readonly #options: MembershipOptions;
-  readonly #canJudge: (other: Incarnation) => boolean;
+  readonly #isCertain: () => boolean;
   readonly #onDead: (dead: Incarnation) => void;
   readonly #missingSince = new Map<Incarnation, number>();
   #members: readonly Member[] = [];
@@ -36,16 +36,16 @@ export class Membership {
     this.#steadySince = Infinity;
   };
 
-  /** `canJudge`: whether this node is in a state to call the other dead. `onDead` is called at each look until it is buried. */
+  /** `isCertain`: whether this node's own lease is. `onDead` is called at each look until it is buried. */
   constructor(
     link: RedisLink,
     options: MembershipOptions,
-    canJudge: (other: Incarnation) => boolean,
+    isCertain: () => boolean,
     onDead: (dead: Incarnation) => void,
   ) {
     this.#link = link;
     this.#options = options;
-    this.#canJudge = canJudge;
+    this.#isCertain = isCertain;
     this.#onDead = onDead;
     options.metrics.gauge('swarmq_members', 'Nodes of the cluster that are alive', () => this.#members.filter((m) => m.isAlive).length);
   }
@@ -102,7 +102,7 @@ export class Membership {
     const members = await Promise.all(looks);
 
     const now = clock.monotonic();
-    if (now - this.#lastLook > 3 * lookMs + 100) this.#unsettle();
+    if (now - this.#lastLook > 3 * lookMs + 100 || !this.#isCertain()) this.#unsettle();
     this.#lastLook = now;
     this.#steadySince = Math.min(this.#steadySince, now);
     this.#members = members;
@@ -110,7 +110,6 @@ export class Membership {
     const dead = members.filter((member) => !member.isAlive).map((member) => member.incarnation);
     for (const known of this.#missingSince.keys()) if (!dead.includes(known)) this.#missingSince.delete(known);
     for (const incarnation of dead) {
-      if (!this.#canJudge(incarnation)) continue;
       const since = this.#missingSince.get(incarnation);
       if (since === undefined) this.#missingSince.set(incarnation, now);
       else if (now - this.#steadySince >= leaseMs && now - since >= lookMs * 0.9) this.#onDead(incarnation);

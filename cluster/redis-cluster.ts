@@ -87,9 +87,9 @@ class RedisCluster implements Cluster {
     this.#membership = new Membership(
       link,
       { leaseMs, lookMs, clock, log, metrics },
-      (other) => other !== this.#incarnation && this.#lease.isCertain,
+      () => this.#lease.isCertain,
       (dead) => {
-        this.#burials.begin(dead);
+        if (dead !== this.#incarnation) this.#burials.begin(dead);
       },
     );
     this.roles = new Leader(link, self);
@@ -173,7 +173,7 @@ class RedisCluster implements Cluster {
     const incarnation: Incarnation = `${node}#${number}`;
     this.#incarnation = incarnation;
     this.#sender.begin(incarnation);
-    this.#bus?.listen(incarnation);
+    await this.#bus?.listen(incarnation);
     await this.#reader.create(incarnation);
     await this.#lease.take(incarnation, () => this.#membership.join(incarnation, facts));
     this.#reader.begin(incarnation, (frames) => this.#handlers?.receive(frames));

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { leaseBury } from '../../cluster/burial.ts';
 import type { ClusterHandlers } from '../../cluster/cluster.ts';
+import { leaseRenew } from '../../cluster/lease.ts';
 import { Keys } from '../../src/redis/keys.ts';
+import { answer } from '../../src/redis/script.ts';
 import { eventually } from '../support/eventually.ts';
 import { startRedis, type RedisServer } from '../support/redis.ts';
 import { join, leaseMs, renewMs, settled, type Joined } from './joined.ts';
@@ -67,6 +70,7 @@ describe('nodes: burials', () => {
   it('from the kill to the last will it takes the lease, two looks, and little more', async () => {
     const a = await join(server, 'a');
     const b = await join(server, 'b');
+    const joinedAt = performance.now();
     await settled(a, b);
     await eventually(() => performance.now() - joinedAt > leaseMs + renewMs, { what: 'steady sight' });
     await serveMany(a, 10);
@@ -75,7 +79,6 @@ describe('nodes: burials', () => {
     await eventually(() => b.events.length === 11, { what: 'burial' });
     assert.ok(performance.now() - killedAt < leaseMs + renewMs + 500);
   });
-  const joinedAt = performance.now();
 
   it('clients are buried many at a time, but not all', async () => {
     let now = 0;
@@ -184,9 +187,6 @@ describe('nodes: burials', () => {
   });
 
   it('burier and node never both win: of renewals and burials at the same time one side is refused', async () => {
-    const { leaseBury } = await import('../../cluster/burial.ts');
-    const { leaseRenew } = await import('../../cluster/lease.ts');
-    const { answer } = await import('../../src/redis/script.ts');
     const a = await join(server, 'a');
     const b = await join(server, 'b');
     for (let round = 0; round < 200; round++) {
