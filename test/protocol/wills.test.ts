@@ -106,6 +106,16 @@ forEachStore('A will', (node) => {
     });
   });
 
+  it('is sent once for each of 200 clients that go at once', async () => {
+    const watcher = await watch(5, 'wills/crowd/+');
+    const names = Array.from({ length: 200 }, (_, i) => `wills/crowd/${i}`);
+    const clients = await Promise.all(names.map((topic) => enter(node(), 5, will(topic, { retain: true }))));
+    for (const client of clients) client.destroy();
+    const topics = new Set<string>();
+    while (topics.size < names.length) topics.add((await take(watcher, {})).topic);
+    await expectNone(watcher, 'wills/crowd/marker');
+  });
+
   it('with a delay waits that long, and is sent once [MQTT-3.1.3-9]', async () => {
     const watcher = await watch(5, 'wills/delayed');
     const client = await enter(node(), 5, { ...lasting(5), ...will('wills/delayed', { properties: { willDelayInterval: 1 } }) });
