@@ -49,7 +49,10 @@ export interface Routes {
  * carries all frames of one turn. A frame sent to a life that has ended goes nowhere.
  */
 export interface Inbox {
-  /** Adds one frame for the receiver to the batch; head and body are joined. */
+  /**
+   * Adds one frame for the receiver to the batch; head and body are joined. The head may be used again at once; the body
+   * must stay as it is until the commit is done.
+   */
   send(batch: Batch, to: Incarnation, head: Buffer, body: Buffer | null): void;
   /** Appends the frames added so far as one entry for each receiver. Called once, before the commit. */
   seal(batch: Batch): void;
@@ -60,8 +63,8 @@ export interface Inbox {
 /** How sessions change hands. */
 export interface Handover {
   /**
-   * Asks the former owner to let go of the client's session, and waits until it did, or is dead. Resolves within the
-   * former's lease at the latest.
+   * Asks the former owner to let go of the client's session, and waits until it did, or is dead, or does not listen any
+   * more. Resolves within a lease at the latest, whatever the former does: the session's epoch shuts it out.
    */
   takeFrom(former: Incarnation, clientId: string, epoch: number): Promise<void>;
   /** Whether this life still has its lease, asked of Redis and not of memory. */
@@ -83,7 +86,10 @@ export interface ClusterHandlers {
   receive(frames: readonly Buffer[]): Promise<void> | undefined;
   /** This life lost its lease and was buried: drop every client at once; `start` with a new incarnation follows. */
   fenced(): void;
-  /** A new life began; routes are loaded anew by the node. */
+  /**
+   * A new life began; routes are loaded anew by the node. Nothing is certain until this resolves, so it must not wait for
+   * certainty. Called again when it rejects.
+   */
   reborn(incarnation: Incarnation): Promise<void>;
   /** Part of a burial: the dead node served this client (or was about to). May be called again after a failure. */
   buryClient(dead: Incarnation, clientId: string): Promise<void>;
@@ -106,12 +112,16 @@ export interface Cluster {
 
   /**
    * Whether this life's lease is certain by this node's own clock. While it is not (Redis away, the process was frozen),
-   * nothing may be committed: `whenCertain` resolves when the lease was renewed; if it was lost, `fenced` comes first.
+   * nothing may be committed: `whenCertain` resolves when the lease was renewed; if it was lost, `fenced` and `reborn` come
+   * first. It never settles when the node leaves before.
    */
   readonly isCertain: boolean;
   whenCertain(): Promise<void>;
 
-  /** Notes that this node serves the client, before it claims the session, so that a burial finds it. */
+  /**
+   * Notes that this node serves the client, before it claims the session, so that a burial finds it. Rejects with `fenced`
+   * when this life is being buried, with `store-unavailable` while Redis is away.
+   */
   serve(clientId: string): Promise<void>;
   /** The client is not served here any more. Batched, may be late. */
   unserve(clientId: string): void;
@@ -120,8 +130,8 @@ export interface Cluster {
   start(handlers: ClusterHandlers): Promise<void>;
   /** Stops taking part in roles and burials; the lease goes on until `leave`. */
   retire(): Promise<void>;
-  /** Gives the lease up in order: nobody has to bury this node. Clients must have been released before. */
+  /** Gives the lease up in order: nobody has to bury this node, unless it leaves clients behind that were not released. */
   leave(): Promise<void>;
-  /** Sends a word to one node (or all: null) over the control bus; it may be lost. */
+  /** Sends a word to one node (or all, this one included: null) over the control bus; it may be lost. */
   tell(to: Incarnation | null, word: string, body: unknown): void;
 }
