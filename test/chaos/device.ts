@@ -17,8 +17,8 @@ export interface DeviceOptions {
   readonly will?: IConnectPacket['will'];
   /** Filters, all with this QoS; what arrives goes to the ledger under the device's id. */
   readonly subscribe?: { readonly filters: readonly string[]; readonly qos: Qos };
-  /** A device that stays where it was is not sent away for a moment only: it does not come back by itself. */
-  readonly stays?: boolean;
+  /** Another connection of the same client: its name in the ledger and its memory of what it took are shared. */
+  readonly rivals?: Device;
 }
 
 interface Outgoing {
@@ -42,13 +42,15 @@ export class Device {
   readonly id: string;
   readonly #options: DeviceOptions;
   readonly #outgoing = new Map<number, Outgoing>();
-  readonly #halfReceived = new Set<number>();
+  readonly #halfReceived: Set<number>;
   readonly #seqs = new Map<string, number>();
   readonly #forget: () => void;
   #socket: Socket | null = null;
   #isLive = false;
   #isSubscribed = false;
   #isOver = false;
+  #comesBack = true;
+  #lostAt = 0;
   #attempts = 0;
   #lastPacketId = 0;
   #pump: NodeJS.Timeout | null = null;
@@ -59,6 +61,8 @@ export class Device {
   resumes = 0;
   /** How often a connection that had its CONNACK ended other than by `leave` or `cut`. */
   losses = 0;
+  /** The longest time from the end of a connection to the next CONNACK, in ms. */
+  longestAwayMs = 0;
   /** Every message as it came, repetitions too. */
   arrivals = 0;
   acknowledged = 0;
@@ -68,14 +72,19 @@ export class Device {
   constructor(options: DeviceOptions) {
     this.id = options.id;
     this.#options = options;
-    if (options.subscribe !== undefined) {
+    this.#halfReceived = options.rivals === undefined ? new Set() : options.rivals.#halfReceived;
+    if (options.subscribe !== undefined && options.rivals === undefined) {
       const { filters, qos } = options.subscribe;
-      options.ledger.subscriber(options.id, qos, (topic) => filters.some((filter) => filter === topic || (filter.endsWith('/#') && topic.startsWith(filter.slice(0, -1)))));
+      options.ledger.subscriber(options.id, qos, (topic) => filters.some((filter) => matches(filter, topic)));
     }
     this.#forget = atEnd(`device ${this.id}`, () => {
       this.leave();
     });
     this.#connect();
+  }
+
+  get isConnected(): boolean {
+    return this.#isLive;
   }
 
   /** Connected, and its subscriptions hold. */
@@ -123,8 +132,20 @@ export class Device {
     const socket = this.#socket;
     this.#socket = null;
     socket?.destroy();
-    if (this.#isLive) this.losses--;
     this.#lost();
+    this.losses--;
+  }
+
+  /** Does not come back when it loses its connection from now on. */
+  rest(): void {
+    this.#comesBack = false;
+    if (!this.#isLive && this.#retry !== null) clearTimeout(this.#retry);
+  }
+
+  /** After `rest`: connects again, and again when it loses that connection. */
+  comeBack(): void {
+    this.#comesBack = true;
+    if (!this.#isLive) this.#connect();
   }
 
   /** Goes away without a word and for good. */
@@ -170,9 +191,12 @@ export class Device {
 
   #lost(): void {
     if (this.#isOver) return;
-    if (this.#isLive) this.losses++;
+    if (this.#isLive) {
+      this.losses++;
+      this.#lostAt = performance.now();
+    }
     this.#isLive = false;
-    if (this.#options.stays === true && this.connects > 0) return;
+    if (!this.#comesBack) return;
     this.#retry = setTimeout(() => {
       this.#connect();
     }, reconnectMs);
@@ -209,7 +233,7 @@ export class Device {
 
   #welcome({ returnCode, sessionPresent }: IConnackPacket): void {
     if (returnCode !== 0) return;
-    this.connects++;
+    if (this.connects++ > 0) this.longestAwayMs = Math.max(this.longestAwayMs, performance.now() - this.#lostAt);
     this.#isLive = true;
     if (sessionPresent) this.resumes++;
     else this.#forgetSession();
@@ -279,4 +303,9 @@ export class Device {
     while (this.#outgoing.has(this.#lastPacketId));
     return this.#lastPacketId;
   }
+}
+
+/** For filters without wildcards, or with `/#` at the end: what these tests use. */
+function matches(filter: string, topic: string): boolean {
+  return filter === topic || (filter.endsWith('/#') && topic.startsWith(filter.slice(0, -1)));
 }

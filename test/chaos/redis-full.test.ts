@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { setTimeout as wait } from 'node:timers/promises';
+import { eventually } from '../support/eventually.ts';
 import { startCluster } from '../support/node.ts';
 import { Load, quickLease } from './load.ts';
 import { figure, nobodyDied, notReady, readyAgain } from './operator.ts';
@@ -40,6 +42,9 @@ describe('a Redis that refuses writes under load', function () {
     // what a full disk does too: every write is refused, reads go on
     await redis.config('SET', 'min-replicas-to-write', '1');
     await notReady(cluster.nodes, /^lease: the lease is not renewed/);
+    await eventually(async () => (await redis.keys('sq:n:*}')).length === 0, { what: 'end of every lease' });
+    // long enough for everyone to see it
+    await wait(1000);
     await redis.config('SET', 'min-replicas-to-write', '0');
     await readyAgain(cluster.nodes);
     await load.flows();
