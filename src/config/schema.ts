@@ -190,6 +190,13 @@ export const options = {
       text: 'How long a persistent session of MQTT 3, which cannot say it, outlives its connection.',
     }),
   },
+  shared: {
+    strategy: choice(['round-robin', 'random', 'local-first', 'sticky-publisher', 'sticky-topic'], {
+      default: 'round-robin',
+      text: 'Which member of a shared subscription gets a message, among those that are connected. '
+        + '`local-first`: one on the node where the message came in; `sticky-…`: the same one for the same publisher or topic.',
+    }),
+  },
   queue: {
     maxMessages: integer({ default: 100_000, min: 1, unit: 'messages', text: 'Most QoS 1 and 2 messages that wait for one session.' }),
     maxBytes: integer({

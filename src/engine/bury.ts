@@ -1,5 +1,6 @@
 import { neverExpires } from '../store/sessions.ts';
 import type { Engine } from './engine.ts';
+import { leaveGroups } from './hand-back.ts';
 import { afterEnd } from './leave.ts';
 import { fireWill } from './wills.ts';
 
@@ -14,6 +15,7 @@ export async function buryClient(engine: Engine, dead: string, clientId: string)
   const { epoch, expirySeconds, will } = orphan;
   const willDelay = Math.min(orphan.willDelaySeconds, expirySeconds);
   if (will !== null && willDelay === 0) await fireWill(engine, null, clientId, epoch, will);
+  await leaveGroups(engine, clientId, epoch);
   if (expirySeconds === 0) {
     const ended = await sessions.end(clientId, epoch);
     if (ended !== 'fenced') await afterEnd(engine, clientId, ended);

@@ -4,6 +4,7 @@ import type { Message } from '../base/message.ts';
 import { encodeRecord } from '../codec/record.ts';
 import type { OutboxRef } from '../store/outboxes.ts';
 import type { Connection } from './connection.ts';
+import { isMember, withMembers, type Group } from './groups.ts';
 import type { Engine } from './engine.ts';
 import { deliverHere, type Origin } from './publish.ts';
 import type { Match } from './routes.ts';
@@ -31,6 +32,9 @@ class Pending {
   /** everyone known has it; it only waits for its turn to be answered */
   isWritten = false;
   hadSubscribers = false;
+  isRetained = false;
+  /** members of groups that turned out to be gone */
+  refused: string[] = [];
 
   constructor(message: Message, match: Match, origin: Origin) {
     this.message = message;
@@ -85,8 +89,13 @@ export class Commit {
   }
 
   add(message: Message, match: Match, origin: Origin): void {
+    if (message.qos === 0 && this.isFull) {
+      this.#engine.count.dropped.of('commit-full').value++;
+      return;
+    }
     const pending = new Pending(message, match, origin);
-    pending.hadSubscribers = match.locals.length + match.queues.length + match.nodes.length + match.listeners.length > 0;
+    if (message.qos > 0 && !pending.isWaiting) pending.match = withMembers(this.#engine, message, match);
+    pending.hadSubscribers = match.locals.length + match.queues.length + match.groups.length + match.nodes.length + match.listeners.length > 0;
     this.#waiting.push(pending);
     this.#waitingBytes += message.payload.length;
     this.#engine.flushSoon();
@@ -100,6 +109,7 @@ export class Commit {
 
   /** Tells another node what was queued for its sessions, with the next commit. */
   nudge(to: string, head: Buffer, record: Buffer): void {
+    if (this.#nudges.length >= this.#engine.config.commit.maxMessages) return;
     this.#nudges.push({ to, head, record });
     this.#engine.flushSoon();
   }
@@ -185,7 +195,7 @@ export class Commit {
   #write(batch: Batch, pending: Pending): void {
     if (pending.isWaiting || pending.isWritten) return;
     const { message, match, origin } = pending;
-    if (message.retain && match === pending.known) this.#retain(batch, pending);
+    if (message.retain && !pending.isRetained) this.#retain(batch, pending);
     for (const bridge of match.bridges) this.#outboxes.add(bridge.outbox);
     if (this.#isOnce(pending)) {
       const { clientId, epoch } = origin.session!;
@@ -202,6 +212,7 @@ export class Commit {
   }
 
   #retain(batch: Batch, pending: Pending): void {
+    pending.isRetained = true;
     const { message } = pending;
     const { maxPayloadBytes } = this.#engine.config.retained;
     if (message.payload.length > maxPayloadBytes) this.#engine.count.dropped.of('retained-too-large').value++;
@@ -242,11 +253,12 @@ export class Commit {
     /** the QoS (1, 2, or 3 for both) in which a publisher has an unanswered message: answers keep the order [MQTT-4.6.0-2], [MQTT-4.6.0-3] */
     const unanswered = new Map<Session | null, number>();
     for (const pending of pendings) {
-      if (pending.seqs !== null) deliverQueued(this.#engine, pending.message, pending.record!, pending.match, pending.seqs);
+      const refusedBefore = pending.refused.length;
+      if (pending.seqs !== null) this.#deliver(pending, pending.seqs);
       pending.seqs = null;
       const { session } = pending.origin;
       const before = (session !== null && unanswered.get(session)) || 0;
-      if (this.#needsAnotherRound(pending) || (before & pending.message.qos) !== 0) {
+      if (this.#needsAnotherRound(pending, pending.refused.length > refusedBefore) || (before & pending.message.qos) !== 0) {
         again.push(pending);
         unanswered.set(session, before | pending.message.qos);
       } else {
@@ -262,26 +274,49 @@ export class Commit {
     this.#engine.flushSoon();
   }
 
+  #deliver(pending: Pending, seqs: readonly number[]): void {
+    const { message, record, match } = pending;
+    deliverQueued(this.#engine, message, record!, match, seqs);
+    if (match.groups.length === 0) return;
+    match.queues.forEach((target, i) => {
+      if (isMember(target) && seqs[i] === 0) pending.refused.push(target.clientId);
+    });
+  }
+
   /** Whether routes have come to light since the match, or the message waited for this look at them. */
-  #needsAnotherRound(pending: Pending): boolean {
+  #needsAnotherRound(pending: Pending, wasRefused: boolean): boolean {
     const { message, known } = pending;
     const { routes } = this.#engine;
     pending.isWritten = !pending.isWaiting;
-    if (message.qos === 0 || (!pending.isWaiting && known.version === routes.version)) return false;
+    if (message.qos === 0 || (!pending.isWaiting && !wasRefused && known.version === routes.version)) return false;
     const now = routes.matchFor(message.topic, message.publisher);
     if (pending.isWaiting) {
       pending.isWaiting = false;
-      pending.match = now;
+      pending.match = withMembers(this.#engine, message, now);
     } else {
       if (this.#isOnce(pending)) return false;
       const queues = now.queues.filter((route) => route.qos > 0 && !known.queues.some((r) => r.clientId === route.clientId && r.qos > 0));
       const nodes = now.nodes.filter((route) => route.live && !known.nodes.some((n) => n.incarnation === route.incarnation && n.live));
-      if (queues.length === 0 && nodes.length === 0) return false;
-      pending.match = { ...now, locals: [], bridges: [], listeners: [], queues, nodes };
+      const groups = this.#unserved(pending, now);
+      if (queues.length === 0 && nodes.length === 0 && groups.length === 0) return false;
+      pending.match = withMembers(this.#engine, message, { ...now, locals: [], bridges: [], listeners: [], queues, nodes, groups }, pending.refused);
     }
     pending.known = now;
     pending.isWritten = false;
     return true;
+  }
+
+  /** Groups that came to light since, and groups whose chosen member has left them meanwhile. */
+  #unserved(pending: Pending, now: Match): readonly Group[] {
+    if (now.groups.length === 0) return [];
+    const chosen = pending.match.queues.filter(isMember);
+    return now.groups.filter(({ name, members }) => {
+      if (!pending.known.groups.some((group) => group.name === name)) return true;
+      const member = chosen.find((one) => one.group === name);
+      if (member === undefined) return false;
+      const isThere = members.some((one) => one.clientId === member.clientId && one.node === member.node);
+      return !isThere || pending.refused.includes(member.clientId);
+    });
   }
 
   #answer(pending: Pending): void {

@@ -11,6 +11,7 @@ export type DropReason =
   | 'retained-full'
   | 'not-authorized'
   | 'outbox-full'
+  | 'commit-full'
   | 'fenced';
 
 /** What the engine counts: plain numbers on the hot path. */

@@ -72,6 +72,11 @@ export class Delivery {
     return this.#repeatNext > 0 ? -1 : Math.max(this.#sentHere, this.#repeatUpTo);
   }
 
+  /** The number that the next message gets, or is expected to have. */
+  get nextSeq(): number {
+    return this.#expected;
+  }
+
   /** Messages in memory that wait for the window. */
   get waiting(): number {
     return this.#ready.length - this.#readyFrom;

@@ -61,6 +61,12 @@ export class FilterIndex<K, V extends object> {
     return this.#size < sizeBefore;
   }
 
+  /** The values of exactly this filter. */
+  at(filter: string): V[] {
+    const slot = hasWildcard(filter) ? this.#pathTo(filter)?.at(-1)!.slot : this.#exact.get(filter);
+    return slot === undefined ? [] : slot instanceof Map ? [...slot.values()] : [slot];
+  }
+
   /** The values of every filter that matches the topic name [MQTT 5, 4.7]. */
   match(topic: string): V[] {
     const into: V[] = [];

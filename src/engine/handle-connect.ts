@@ -12,8 +12,8 @@ import type { Engine } from './engine.ts';
 import { levels } from './handle-publish.ts';
 import { sessionRoute } from './routes.ts';
 import { Session, type WillOrder } from './session.ts';
-import { decodeOptions, encodeOptions, type SubscriptionOptions } from './subscription.ts';
-import { attach } from './handle-subscribe.ts';
+import { decodeOptions, type SubscriptionOptions } from './subscription.ts';
+import { attach, isShared, routeOf } from './handle-subscribe.ts';
 import { removeStored } from './handle-unsubscribe.ts';
 import { publishRecord } from './wills.ts';
 
@@ -157,9 +157,7 @@ function begin(connection: Connection, connect: Connect, session: Session, opene
 async function tidyAfter(engine: Engine, clientId: string, opened: OpenedSession): Promise<void> {
   const { ended } = opened;
   if (ended === null) return;
-  const removals = ended.subscriptions.map(({ filter }) => sessionRoute(filter, clientId, null));
-  if (removals.length > 0) await engine.patiently(() => engine.cluster.routes.change(removals));
-  for (const removal of removals) engine.routes.change(removal);
+  await engine.changeRoutes(ended.subscriptions.map(({ filter }) => sessionRoute(filter, clientId, null)));
   if (ended.will !== null) await publishRecord(engine, ended.will);
 }
 
@@ -179,12 +177,9 @@ async function restore(engine: Engine, session: Session, opened: OpenedSession):
       continue;
     }
     attach(engine, session, filter, decoded);
-    if (!engine.routes.hasQueue(filter, session.clientId, decoded)) missing.push(sessionRoute(filter, session.clientId, encodeOptions(decoded)));
+    if (isShared(filter) || !engine.routes.hasQueue(filter, session.clientId, decoded)) missing.push(routeOf(engine, filter, session.clientId, decoded));
   }
-  if (missing.length > 0) {
-    await engine.patiently(() => engine.cluster.routes.change(missing));
-    for (const change of missing) engine.routes.change(change);
-  }
+  await engine.changeRoutes(missing);
   if (unwanted.length > 0) await removeStored(engine, session, unwanted);
   await engine.patiently(() => engine.interest.settled());
 }
@@ -206,7 +201,6 @@ function connackProperties(engine: Engine, connection: Connection, connect: Conn
     receiveMaximum: mqtt.receiveMaximum,
     maximumPacketBytes: mqtt.maxPacketBytes,
     topicAliasMaximum: mqtt.topicAliasMaximum,
-    sharedAvailable: false,
     ...(isAssigned ? { assignedClientId: session.clientId } : {}),
     ...(connection.keepAliveSeconds !== connect.keepAliveSeconds ? { serverKeepAliveSeconds: connection.keepAliveSeconds } : {}),
   };

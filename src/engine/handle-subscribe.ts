@@ -1,3 +1,4 @@
+import type { RouteChange } from '../../cluster/cluster.ts';
 import { asBrokerError } from '../base/errors.ts';
 import { isTopicFilter, parseShared } from '../base/topic.ts';
 import { reasons } from '../base/reasons.ts';
@@ -5,6 +6,7 @@ import { encodeSuback, encodeSubscriptionId, readSubscribe, type Subscribe, type
 import type { Connection } from './connection.ts';
 import type { Engine } from './engine.ts';
 import { levels } from './handle-publish.ts';
+import { encodeMember } from './groups.ts';
 import { sendRetained } from './retained.ts';
 import { sessionRoute } from './routes.ts';
 import type { Session } from './session.ts';
@@ -52,13 +54,15 @@ export async function subscribe(connection: Connection, session: Session, packet
   if (session.isOver) return codes;
   const all = [...granted.values()];
   if (all.length > 0) await keep(engine, session, all);
-  for (const { filter, options, wantsRetained } of all) if (wantsRetained) sendRetained(engine, session, filter, options);
+  // a shared subscription gets no retained messages [MQTT 5, 4.8.2]
+  for (const { filter, options, wantsRetained } of all) if (wantsRetained && !isShared(filter)) sendRetained(engine, session, filter, options);
   engine.hooks.onSubscribed?.(connection, outcomes, codes);
   return codes;
 }
 
 async function keep(engine: Engine, session: Session, granted: readonly Granted[]): Promise<void> {
   const { clientId, epoch } = session;
+  if (!session.isPersistent && granted.some(({ filter }) => isShared(filter))) await moveToStore(engine, session);
   if (session.isPersistent) {
     const stored = granted.map(({ filter, options }) => ({ filter, options: encodeOptions(options) }));
     const owned = await engine.patiently(() => engine.store.sessions.subscribe(clientId, epoch, stored));
@@ -66,20 +70,45 @@ async function keep(engine: Engine, session: Session, granted: readonly Granted[
       engine.lost(session);
       return;
     }
-    const changes = stored.map(({ filter, options }) => sessionRoute(filter, clientId, options));
-    await engine.patiently(() => engine.cluster.routes.change(changes));
-    for (const change of changes) engine.routes.change(change);
+    await engine.changeRoutes(granted.map(({ filter, options }) => routeOf(engine, filter, clientId, options)));
   }
   if (session.isOver) return;
   for (const { filter, options } of granted) attach(engine, session, filter, options);
   await engine.patiently(() => engine.interest.settled());
 }
 
+/** The change by which all nodes know the subscription of a session that is connected here. */
+export function routeOf(engine: Engine, filter: string, clientId: string, options: SubscriptionOptions): RouteChange {
+  const bytes = isShared(filter) ? encodeMember(options, engine.cluster.incarnation) : encodeOptions(options);
+  return sessionRoute(filter, clientId, bytes);
+}
+
+/**
+ * A clean session that becomes a member of a group: what is queued for a member must outlive it, so from now on its queue is
+ * in the store. The numbers go on where those in memory are.
+ */
+async function moveToStore(engine: Engine, session: Session): Promise<void> {
+  const { clientId, epoch, delivery } = session;
+  const before = [...session.subscriptions];
+  const stored = before.map(([filter, options]) => ({ filter, options: encodeOptions(options) }));
+  const owned = await engine.patiently(() => engine.store.sessions.subscribe(clientId, epoch, stored, delivery.nextSeq));
+  if (owned === 'fenced') {
+    engine.lost(session);
+    return;
+  }
+  await engine.changeRoutes(before.map(([filter, options]) => routeOf(engine, filter, clientId, options)));
+  for (const [filter, options] of before) {
+    engine.interest.remove(filter, interestOf(session, options));
+  }
+  session.isPersistent = true;
+  for (const [filter, options] of before) engine.interest.add(filter, interestOf(session, options));
+}
+
 /** 0, or the reason code of the refusal. */
 function check(engine: Engine, session: Session, { filter }: SubscribeRequest, granted: ReadonlyMap<string, Granted>): number {
   const { mqtt } = engine.config;
-  if (parseShared(filter) !== null) return reasons['shared-not-supported'].v5;
-  if (!isTopicFilter(filter) || levels(filter) > mqtt.maxTopicLevels) return reasons['topic-filter-invalid'].v5;
+  const shared = parseShared(filter);
+  if (shared === 'invalid' || !isTopicFilter(shared === null ? filter : shared.filter) || levels(filter) > mqtt.maxTopicLevels) return reasons['topic-filter-invalid'].v5;
   const isNew = !session.subscriptions.has(filter) && !granted.has(filter);
   if (isNew && session.subscriptions.size + granted.size >= mqtt.maxSubscriptionsPerClient) return reasons['quota-exceeded'].v5;
   return 0;
@@ -109,6 +138,7 @@ async function decide(
 export function attach(engine: Engine, session: Session, filter: string, options: SubscriptionOptions): void {
   const before = session.subscriptions.get(filter);
   session.subscriptions.set(filter, options);
+  if (isShared(filter)) return;
   engine.routes.addLocal(filter, session, options);
   engine.interest.add(filter, interestOf(session, options));
   if (before !== undefined) engine.interest.remove(filter, interestOf(session, before));
@@ -117,9 +147,15 @@ export function attach(engine: Engine, session: Session, filter: string, options
 /** The session is not connected here any more. */
 export function detach(engine: Engine, session: Session): void {
   for (const [filter, options] of session.subscriptions) {
+    if (isShared(filter)) continue;
     engine.routes.removeLocal(filter, session);
     engine.interest.remove(filter, interestOf(session, options));
   }
+}
+
+/** Whether the filter is a shared one; its form was checked before. */
+export function isShared(filter: string): boolean {
+  return filter.startsWith('$share/');
 }
 
 export function interestOf(session: Session, options: SubscriptionOptions): 'live' | 'quiet' {

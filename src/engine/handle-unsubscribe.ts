@@ -2,7 +2,7 @@ import { encodeUnsuback, readUnsubscribe } from '../codec/subscribe.ts';
 import type { Owned } from '../store/sessions.ts';
 import type { Connection } from './connection.ts';
 import type { Engine } from './engine.ts';
-import { interestOf } from './handle-subscribe.ts';
+import { interestOf, isShared } from './handle-subscribe.ts';
 import { sessionRoute } from './routes.ts';
 import type { Session } from './session.ts';
 
@@ -28,6 +28,7 @@ export async function unsubscribe(connection: Connection, session: Session, filt
     const options = session.subscriptions.get(filter);
     if (options === undefined) continue;
     session.subscriptions.delete(filter);
+    if (isShared(filter)) continue;
     engine.routes.removeLocal(filter, session);
     engine.interest.remove(filter, interestOf(session, options));
   }
@@ -45,8 +46,6 @@ export async function removeStored(engine: Engine, session: Session, filters: re
     engine.lost(session);
     return owned;
   }
-  const removals = filters.map((filter) => sessionRoute(filter, clientId, null));
-  await engine.patiently(() => engine.cluster.routes.change(removals));
-  for (const removal of removals) engine.routes.change(removal);
+  await engine.changeRoutes(filters.map((filter) => sessionRoute(filter, clientId, null)));
   return owned;
 }

@@ -1,6 +1,7 @@
 import { BrokerError } from '../base/errors.ts';
 import { neverExpires, type EndedSession } from '../store/sessions.ts';
 import type { Engine } from './engine.ts';
+import { leaveGroups } from './hand-back.ts';
 import { sessionRoute } from './routes.ts';
 import type { Session } from './session.ts';
 import { detach } from './handle-subscribe.ts';
@@ -21,6 +22,8 @@ export async function leave(engine: Engine, session: Session, error: BrokerError
     return;
   }
   await engine.commit.flushed();
+  // of a session that is taken over the same client goes on being the member
+  if (error?.code !== 'taken-over') await leaveGroups(engine, session.clientId, session.epoch);
   const willDelay = await settleWill(engine, session, error);
   const { clientId, epoch } = session;
   const isTakeover = error?.code === 'taken-over';
@@ -71,8 +74,5 @@ export async function afterEnd(engine: Engine, clientId: string, ended: EndedSes
 }
 
 async function removeRoutes(engine: Engine, clientId: string, ended: EndedSession): Promise<void> {
-  const removals = ended.subscriptions.map(({ filter }) => sessionRoute(filter, clientId, null));
-  if (removals.length === 0) return;
-  await engine.patiently(() => engine.cluster.routes.change(removals));
-  for (const removal of removals) engine.routes.change(removal);
+  await engine.changeRoutes(ended.subscriptions.map(({ filter }) => sessionRoute(filter, clientId, null)));
 }

@@ -1,6 +1,7 @@
 import type { Message } from '../base/message.ts';
 import type { Connection } from './connection.ts';
 import type { Engine } from './engine.ts';
+import { withMembers } from './groups.ts';
 import type { Match } from './routes.ts';
 import type { Session } from './session.ts';
 import { SharedPublish } from './shared-publish.ts';
@@ -20,6 +21,7 @@ export function publish(engine: Engine, message: Message, origin: Origin): void 
   engine.count.received.value++;
   if (message.qos === 0) {
     deliverHere(engine, message, match);
+    withMembers(engine, message, match);
     if (match.nodes.length > 0 || match.bridges.length > 0 || message.retain) engine.commit.add(message, match, noOrigin);
     engine.hooks.onPublished?.(message, origin.session);
     origin.done?.(null);

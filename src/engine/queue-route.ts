@@ -16,8 +16,14 @@ export interface StoredQueueRoute {
   readonly options: QueueOptions;
 }
 
+/** Whose queue a message goes into, and how it stands there. */
+export interface QueueTarget extends QueueOptions {
+  readonly clientId: string;
+  readonly queue: QueueRef;
+}
+
 /** A subscription of a persistent session, wherever its client is: QoS 1 and 2 go into its queue. */
-export class QueueRoute implements QueueOptions {
+export class QueueRoute implements QueueTarget {
   readonly clientId: string;
   readonly qos: Qos;
   readonly noLocal: boolean;

@@ -1,7 +1,7 @@
 import { decodeRecord } from '../codec/record.ts';
 import type { Engine } from './engine.ts';
 import { readFrame } from './inbox-frames.ts';
-import { deliverHere } from './publish.ts';
+import { deliverHere, forwardLossy } from './publish.ts';
 import { decodeOptions } from './subscription.ts';
 
 /** Messages from other nodes. What cannot be read is counted and passed over: it must not stop what can. */
@@ -12,6 +12,11 @@ export function receive(engine: Engine, frames: readonly Buffer[]): void {
       const message = decodeRecord(frame.record);
       if (frame.kind === 'live') {
         deliverHere(engine, message, engine.routes.matchFor(message.topic, message.publisher));
+        continue;
+      }
+      if (frame.kind === 'direct') {
+        const session = engine.sessions.get(frame.clientId);
+        if (session !== undefined && !session.isOver) forwardLossy(engine, session.connection, message, null, false, frame.ids);
         continue;
       }
       for (const { clientId, seq, head } of frame.queued) {

@@ -1,10 +1,13 @@
 import type { RouteChange, RouteSink } from '../../cluster/cluster.ts';
+import { BrokerError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Message } from '../base/message.ts';
 import type { OutboxRef } from '../store/outboxes.ts';
 import type { QueueRef } from '../store/queues.ts';
+import { parseShared } from '../base/topic.ts';
 import { FilterIndex, ownText } from './filter-index.ts';
-import { QueueRoute, SharedOptions, type StoredQueueRoute } from './queue-route.ts';
+import { decodeMember, type Group, type MemberRoute } from './groups.ts';
+import { QueueRoute, SharedOptions, type QueueTarget, type StoredQueueRoute } from './queue-route.ts';
 import type { Session } from './session.ts';
 import { encodeOptions, mergeOptions, type SubscriptionOptions } from './subscription.ts';
 
@@ -33,7 +36,9 @@ export interface ListenerRoute {
 export interface Match {
   readonly version: number;
   readonly locals: readonly LocalRoute[];
-  readonly queues: readonly QueueRoute[];
+  readonly queues: readonly QueueTarget[];
+  /** shared subscriptions: one member of each gets the message */
+  readonly groups: readonly Group[];
   readonly nodes: readonly NodeRoute[];
   readonly bridges: readonly BridgeRoute[];
   readonly listeners: readonly ListenerRoute[];
@@ -55,6 +60,9 @@ const keptNodes = 1000;
 export class Routes implements RouteSink {
   readonly #locals = new FilterIndex<Session, LocalRoute>((route) => route.session);
   readonly #queues = new FilterIndex<string, StoredQueueRoute>((route) => route.clientId);
+  readonly #members = new FilterIndex<string, MemberRoute>((member) => memberKey(member.group, member.clientId));
+  /** the groups of each client that is in any */
+  readonly #memberships = new Map<string, Set<string>>();
   readonly #nodes = new FilterIndex<string, NodeRoute>((route) => route.incarnation);
   readonly #bridges = new FilterIndex<string, BridgeRoute>((route) => route.rule);
   readonly #listeners = new FilterIndex<ListenerRoute['deliver'], ListenerRoute>((route) => route.deliver);
@@ -75,7 +83,7 @@ export class Routes implements RouteSink {
   }
 
   get size(): number {
-    return this.#locals.size + this.#queues.size + this.#nodes.size + this.#bridges.size + this.#listeners.size;
+    return this.#locals.size + this.#queues.size + this.#members.size + this.#nodes.size + this.#bridges.size + this.#listeners.size;
   }
 
   match(topic: string): Match {
@@ -123,6 +131,18 @@ export class Routes implements RouteSink {
     return this.#queues.get(filter, clientId)?.options.head.equals(encodeOptions(options)) === true;
   }
 
+  /** The members of a shared subscription, given as `$share/<name>/<filter>`. */
+  membersOf(group: string): MemberRoute[] {
+    const shared = parseShared(group);
+    return shared === null || shared === 'invalid' ? [] : this.#members.at(shared.filter).filter((member) => member.group === group);
+  }
+
+  /** What the client is in each of its groups. */
+  membershipsOf(clientId: string): MemberRoute[] {
+    const groups = this.#memberships.get(clientId);
+    return groups === undefined ? [] : [...groups].flatMap((group) => this.membersOf(group).filter((member) => member.clientId === clientId));
+  }
+
   /** What a node wanted, as changes that remove it. */
   removalsOf(incarnation: string): RouteChange[] {
     const removals: RouteChange[] = [];
@@ -134,6 +154,8 @@ export class Routes implements RouteSink {
 
   reset(): void {
     this.#queues.clear();
+    this.#members.clear();
+    this.#memberships.clear();
     this.#nodes.clear();
     this.#nodeForms.clear();
     this.#changed();
@@ -160,7 +182,32 @@ export class Routes implements RouteSink {
     this.#changed();
   }
 
+  #changeMember(group: string, filter: string, clientId: string, bytes: Buffer | null): void {
+    const standing = this.#members.get(filter, memberKey(group, clientId));
+    if (bytes === null) {
+      if (!this.#members.delete(filter, memberKey(group, clientId))) return;
+      const groups = this.#memberships.get(clientId);
+      groups?.delete(group);
+      if (groups?.size === 0) this.#memberships.delete(clientId);
+      this.#changed();
+      return;
+    }
+    const member = decodeMember(group, clientId, bytes, this.#queueRef(clientId));
+    if (standing !== undefined && standing.node === member.node && standing.head.equals(member.head)) return;
+    const groups = this.#memberships.get(clientId);
+    if (groups === undefined) this.#memberships.set(clientId, new Set([group]));
+    else groups.add(group);
+    this.#members.set(filter, member);
+    this.#changed();
+  }
+
   #changeQueue(filter: string, clientId: string, bytes: Buffer | null): void {
+    const shared = parseShared(filter);
+    if (shared === 'invalid') throw new BrokerError('store-corrupt', `${filter} is no shared subscription`);
+    if (shared !== null) {
+      this.#changeMember(filter, shared.filter, clientId, bytes);
+      return;
+    }
     if (bytes === null) {
       if (this.#queues.delete(filter, clientId)) this.#changed();
       return;
@@ -195,6 +242,7 @@ export class Routes implements RouteSink {
       version: this.version,
       locals: merged(locals, (r) => r.session, mergeLocal),
       queues: merged(queues, (r) => r.clientId, mergeQueue).map(({ clientId, options }) => new QueueRoute(clientId, options, this.#queueRef)),
+      groups: grouped(this.#members.match(topic)),
       nodes: merged(this.#nodes.match(topic), (r) => r.incarnation, (a, b) => (a.live ? a : b)),
       bridges: merged(this.#bridges.match(topic), (r) => r.rule, (first) => first),
       listeners: this.#listeners.match(topic),
@@ -215,6 +263,21 @@ export function sessionRoute(filter: string, clientId: string, options: Buffer |
 /** The change by which a node tells what its connected subscribers want. */
 export function nodeRoute(filter: string, incarnation: string, interest: 'live' | 'quiet' | null): RouteChange {
   return { filter, target: nodePrefix + incarnation, options: interest === null ? null : interest === 'live' ? liveOption : quietOption };
+}
+
+function memberKey(group: string, clientId: string): string {
+  return `${group}\0${clientId}`;
+}
+
+function grouped(members: readonly MemberRoute[]): Group[] {
+  if (members.length === 0) return [];
+  const groups = new Map<string, MemberRoute[]>();
+  for (const member of members) {
+    const group = groups.get(member.group);
+    if (group === undefined) groups.set(member.group, [member]);
+    else group.push(member);
+  }
+  return [...groups].map(([name, all]) => ({ name, members: all }));
 }
 
 function merged<R>(routes: R[], key: (route: R) => unknown, merge: (a: R, b: R) => R): R[] {

@@ -3,7 +3,8 @@ import type { Message } from '../base/message.ts';
 import type { Once, OnceTarget } from '../store/queues.ts';
 import type { Engine } from './engine.ts';
 import { liveFrame, queuedFrame } from './inbox-frames.ts';
-import type { QueueRoute } from './queue-route.ts';
+import { isMember, type MemberRoute } from './groups.ts';
+import type { QueueTarget } from './queue-route.ts';
 import type { Match } from './routes.ts';
 
 /** The slots of a message's queue pushes, in the order of `match.queues`; -1 where a subscriber gets QoS 0 only. */
@@ -69,14 +70,13 @@ export function readOnce(engine: Engine, batch: Batch, push: OncePush): readonly
  * connected subscribers of the topic, which is where an owner can be. The nudge may be lost, the queue may not.
  */
 export function deliverQueued(engine: Engine, message: Message, record: Buffer, match: Match, seqs: readonly number[]): void {
-  let elsewhere: { route: QueueRoute; seq: number }[] | null = null;
+  let elsewhere: { route: QueueTarget; seq: number }[] | null = null;
   for (let i = 0; i < seqs.length; i++) {
     const seq = seqs[i]!;
     if (seq === 0) continue;
     const route = match.queues[i]!;
-    const session = engine.sessions.get(route.clientId);
-    if (session !== undefined && !session.isOver) session.delivery.offer(seq, message, route, message.retain && route.retainAsPublished);
-    else (elsewhere ??= []).push({ route, seq });
+    if (isMember(route)) deliverToMember(engine, message, record, route, seq);
+    else if (!isServedHere(engine, message, route, seq)) (elsewhere ??= []).push({ route, seq });
   }
   if (elsewhere === null) return;
   // asked anew: an owner's interest may have come to light in the very commit that queued the message
@@ -84,4 +84,17 @@ export function deliverQueued(engine: Engine, message: Message, record: Buffer, 
   if (nodes.length === 0) return;
   const head = queuedFrame(elsewhere);
   for (const node of nodes) engine.commit.nudge(node.incarnation, head, record);
+}
+
+/** Hands a queued message to a member of a group: its route tells where it is. */
+export function deliverToMember(engine: Engine, message: Message, record: Buffer, member: MemberRoute, seq: number): void {
+  if (isServedHere(engine, message, member, seq) || member.node === '') return;
+  engine.commit.nudge(member.node, queuedFrame([{ route: member, seq }]), record);
+}
+
+function isServedHere(engine: Engine, message: Message, route: QueueTarget, seq: number): boolean {
+  const session = engine.sessions.get(route.clientId);
+  if (session === undefined || session.isOver) return false;
+  session.delivery.offer(seq, message, route, message.retain && route.retainAsPublished);
+  return true;
 }

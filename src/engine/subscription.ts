@@ -14,6 +14,7 @@ export interface SubscriptionOptions {
 const qosBits = 0b11;
 const noLocalBit = 0b100;
 const retainBit = 0b1000;
+const sharedBit = 0b10000;
 
 /** Options as they are stored with a session, in routes, and at the head of a queued message: one byte, then the identifiers. */
 export function encodeOptions(options: SubscriptionOptions): Buffer {
@@ -34,8 +35,30 @@ export function decodeOptions(bytes: Buffer): SubscriptionOptions {
     qos: (first & qosBits) as Qos,
     noLocal: (first & noLocalBit) !== 0,
     retainAsPublished: (first & retainBit) !== 0,
-    ids: bytes.length > 1 ? bytes.subarray(1) : noBytes,
+    ids: idsOf(bytes, first),
   };
+}
+
+function idsOf(bytes: Buffer, first: number): Buffer {
+  const at = (first & sharedBit) === 0 ? 1 : 3 + bytes.readUInt16BE(1);
+  if (at > bytes.length) throw new BrokerError('store-corrupt', `subscription options ${bytes.toString('hex')} are cut short`);
+  return bytes.length > at ? bytes.subarray(at) : noBytes;
+}
+
+/** The head of a message that was queued for a member of a group: the options, and the group behind the first byte. */
+export function encodeSharedHead(options: SubscriptionOptions, group: string): Buffer {
+  const encoded = encodeOptions(options);
+  const name = Buffer.from(group);
+  const length = Buffer.allocUnsafe(2);
+  length.writeUInt16BE(name.length);
+  encoded[0]! |= sharedBit;
+  return Buffer.concat([encoded.subarray(0, 1), length, name, encoded.subarray(1)]);
+}
+
+/** The group by which a queued message came, null when by none. */
+export function groupOf(head: Buffer): string | null {
+  const first = head[0] ?? 0;
+  return (first & sharedBit) === 0 || head.length < 3 ? null : head.toString('utf8', 3, 3 + head.readUInt16BE(1));
 }
 
 /**

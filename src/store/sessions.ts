@@ -90,8 +90,11 @@ export interface Sessions {
    */
   open(request: OpenRequest): Promise<OpenedSession | 'fenced'>;
 
-  /** Adds or replaces subscriptions, and makes the session's queue. After `ok` messages can be queued. */
-  subscribe(clientId: string, epoch: number, subscriptions: readonly StoredSubscription[]): Promise<Owned>;
+  /**
+   * Adds or replaces subscriptions, and makes the session's queue, whose first message gets the number `firstSeq` (1 unless
+   * told). After `ok` messages can be queued.
+   */
+  subscribe(clientId: string, epoch: number, subscriptions: readonly StoredSubscription[], firstSeq?: number): Promise<Owned>;
 
   /** Removes subscriptions. The queue stays, with what it holds. */
   unsubscribe(clientId: string, epoch: number, filters: readonly string[]): Promise<Owned>;

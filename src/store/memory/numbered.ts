@@ -1,5 +1,5 @@
 /**
- * Entries numbered 1, 2, 3, ... in the order in which they came: a window on an array. `#entries[#head]` is number `#first`;
+ * Entries numbered 1, 2, 3, ... (or from `first` on) in the order in which they came: a window on an array. `#entries[#head]` is number `#first`;
  * what was removed out of order is a hole until everything before it is gone. Adding and removing cost the same however
  * many there are. (A Map would do, but looking for its oldest entry passes over all those that were deleted before.)
  */
@@ -7,8 +7,12 @@ export class Numbered<Entry> {
   #entries: (Entry | undefined)[] = [];
   #head = 0;
   /** number of the entry at `#head`, or of the next one when there is none */
-  #first = 1;
+  #first: number;
   #size = 0;
+
+  constructor(first = 1) {
+    this.#first = first;
+  }
 
   get size(): number {
     return this.#size;

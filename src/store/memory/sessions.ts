@@ -115,11 +115,11 @@ export class MemorySessions implements Sessions {
     };
   }
 
-  async subscribe(clientId: string, epoch: number, subscriptions: readonly StoredSubscription[]): Promise<Owned> {
+  async subscribe(clientId: string, epoch: number, subscriptions: readonly StoredSubscription[], firstSeq = 1): Promise<Owned> {
     const session = this.#owned(clientId, epoch);
     if (session === undefined) return 'fenced';
     for (const { filter, options } of subscriptions) session.subscriptions.set(filter, options);
-    session.queue ??= new Numbered();
+    session.queue ??= new Numbered(firstSeq);
     return 'ok';
   }
 

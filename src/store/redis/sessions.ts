@@ -23,7 +23,7 @@ const open = new Script(new URL('./lua/session_open.lua', import.meta.url), {
 });
 const subscribe = new Script(new URL('./lua/session_subscribe.lua', import.meta.url), {
   keys: ['meta', 'subscriptions', 'queue'],
-  args: ['epoch', 'pairs...'],
+  args: ['epoch', 'first_seq', 'pairs...'],
 });
 const unsubscribe = new Script(new URL('./lua/session_unsubscribe.lua', import.meta.url), {
   keys: ['meta', 'subscriptions'],
@@ -72,10 +72,10 @@ export class RedisSessions implements Sessions {
     };
   }
 
-  async subscribe(clientId: string, epoch: number, subscriptions: readonly StoredSubscription[]): Promise<Owned> {
+  async subscribe(clientId: string, epoch: number, subscriptions: readonly StoredSubscription[], firstSeq = 1): Promise<Owned> {
     const { meta, subscriptions: key, queue } = this.#keys(clientId);
     const pairs = subscriptions.flatMap(({ filter, options }) => [filter, options]);
-    return ownedOf(await subscribe.run(this.#link, { meta, subscriptions: key, queue }, { epoch, pairs }));
+    return ownedOf(await subscribe.run(this.#link, { meta, subscriptions: key, queue }, { epoch, first_seq: firstSeq, pairs }));
   }
 
   async unsubscribe(clientId: string, epoch: number, filters: readonly string[]): Promise<Owned> {
