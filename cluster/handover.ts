@@ -1,5 +1,6 @@
 import type { Clock } from '../src/base/clock.ts';
 import type { Logger } from '../src/base/log.ts';
+import type { Reply } from '../src/redis/batch.ts';
 import type { RedisLink } from '../src/redis/connect.ts';
 import type { ClusterHandlers, Handover, Incarnation } from './cluster.ts';
 import { isLeaseAlive } from './lease.ts';
@@ -66,7 +67,7 @@ export class RedisHandover implements Handover {
     let toldAt = -Infinity;
     let deaf = 0;
     try {
-      while (!(await this.#isOver(former, clientId))) {
+      while (!(await this.#isOver(former, clientId, epoch))) {
         deaf = (await this.#isDeaf(former)) ? deaf + 1 : 0;
         if (deaf >= deafLooks) return;
         const now = clock.monotonic();
@@ -122,14 +123,18 @@ export class RedisHandover implements Handover {
     }
   }
 
-  /** Whether the former owner let go, or is dead. While Redis is away: not as far as we know. */
-  async #isOver(former: Incarnation, clientId: string): Promise<boolean> {
+  /**
+   * Whether the former owner let go, or is dead, or a later claim makes this one pointless. While Redis is away: not as far as
+   * we know.
+   */
+  async #isOver(former: Incarnation, clientId: string, epoch: number): Promise<boolean> {
     try {
-      const [field, isAlive] = await Promise.all([
-        this.#link.command('HGET', this.#link.keys.session(clientId), 'former'),
+      const [fields, isAlive] = await Promise.all([
+        this.#link.command('HMGET', this.#link.keys.session(clientId), 'former', 'epoch'),
         this.isAlive(former),
       ]);
-      return !isAlive || field === null || String(field) !== former;
+      const [owner, current] = fields as Reply[];
+      return !isAlive || String(owner) !== former || Number(current) !== epoch;
     } catch (error) {
       this.#options.log.debug({ clientId, error: String(error) }, 'cannot see whether a session was let go of');
       return false;

@@ -32,7 +32,7 @@ export class Session {
   readonly clientId: string;
   readonly epoch: number;
   readonly version: ProtocolVersion;
-  isPersistent: boolean;
+  readonly isPersistent: boolean;
   readonly queue: QueueRef;
   readonly connection: Connection;
   readonly subscriptions = new Map<string, SubscriptionOptions>();
@@ -47,7 +47,7 @@ export class Session {
   will: WillOrder | null;
   delivery!: Delivery;
   isOver = false;
-  /** another connection owns the session now, or this life of the node is over: nothing of it may be written */
+  /** this life of the node is over: nothing of the session may be written */
   isLost = false;
   /** resolves when the session was let go; null while it is served */
   left: Promise<void> | null = null;
