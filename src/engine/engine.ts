@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Cluster } from '../../cluster/cluster.ts';
+import type { Cluster, RouteChange } from '../../cluster/cluster.ts';
 import { backoffMs } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
 import { asBrokerError, BrokerError } from '../base/errors.ts';
@@ -15,6 +15,7 @@ import { Commit } from './commit.ts';
 import { Connection } from './connection.ts';
 import { makeCounts, type Counts } from './counts.ts';
 import type { Hooks } from './hooks.ts';
+import { Groups } from './groups.ts';
 import { Interest } from './interest.ts';
 import { Janitor } from './janitor.ts';
 import { KeepAlive } from './keep-alive.ts';
@@ -52,6 +53,7 @@ export class Engine {
   readonly count: Counts;
   readonly routes: Routes;
   readonly interest: Interest;
+  readonly groups: Groups;
   readonly commit: Commit;
   readonly outboxGate: OutboxGate;
   /** sessions that this node serves, or is letting go */
@@ -82,6 +84,7 @@ export class Engine {
     const self = (): string => this.cluster.incarnation;
     this.routes = new Routes(self, (clientId) => this.store.queues.ref(clientId), parts.log);
     this.interest = new Interest(self, parts.cluster.routes);
+    this.groups = new Groups(this);
     this.commit = new Commit(this);
     this.outboxGate = new OutboxGate(this);
     this.keepAlive = new KeepAlive(this);
@@ -185,6 +188,13 @@ export class Engine {
         await new Promise((resolve) => setTimeout(resolve, backoffMs(retry, attempt)));
       }
     }
+  }
+
+  /** Writes route changes where every node sees them, and applies them here. */
+  async changeRoutes(changes: readonly RouteChange[]): Promise<void> {
+    if (changes.length === 0) return;
+    await this.patiently(() => this.cluster.routes.change(changes));
+    for (const change of changes) this.routes.change(change);
   }
 
   /** Writes this connection's output at the end of the turn. */

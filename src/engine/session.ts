@@ -32,7 +32,7 @@ export class Session {
   readonly clientId: string;
   readonly epoch: number;
   readonly version: ProtocolVersion;
-  readonly isPersistent: boolean;
+  isPersistent: boolean;
   readonly queue: QueueRef;
   readonly connection: Connection;
   readonly subscriptions = new Map<string, SubscriptionOptions>();
