@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { IConnectPacket, IPublishPacket, IPubrelPacket, ISubackPacket, Packet } from 'mqtt-packet';
+import type { IConnectPacket, IPublishPacket, ISubackPacket, Packet } from 'mqtt-packet';
 import { startNode, type NodeOptions, type TestNode } from '../support/node.ts';
 import { openPackets, type PacketClient, type PacketPart, type ProtocolVersion } from '../support/packets.ts';
 import { startRedis, type RedisServer } from '../support/redis.ts';
@@ -89,7 +89,7 @@ export async function send(client: PacketClient, packet: IPublishPacket): Promis
   if (qos === 1) await client.expect({ cmd: 'puback', messageId });
   if (qos !== 2) return;
   await client.expect({ cmd: 'pubrec', messageId });
-  client.send({ cmd: 'pubrel', messageId } as IPubrelPacket);
+  client.send({ cmd: 'pubrel', messageId });
   await client.expect({ cmd: 'pubcomp', messageId });
 }
 
@@ -97,18 +97,18 @@ export async function send(client: PacketClient, packet: IPublishPacket): Promis
 export async function take(client: PacketClient, part: Omit<PacketPart, 'cmd'>): Promise<IPublishPacket> {
   const packet = (await client.expect({ cmd: 'publish', ...part })) as IPublishPacket;
   const { qos, messageId } = packet;
-  if (qos === 1) client.send({ cmd: 'puback', messageId } as Packet);
+  if (qos === 1) client.send({ cmd: 'puback', messageId });
   if (qos === 2) {
-    client.send({ cmd: 'pubrec', messageId } as Packet);
+    client.send({ cmd: 'pubrec', messageId });
     await client.expect({ cmd: 'pubrel', messageId });
-    client.send({ cmd: 'pubcomp', messageId } as Packet);
+    client.send({ cmd: 'pubcomp', messageId });
   }
   return packet;
 }
 
 /** DISCONNECT, and the end of the connection. */
 export async function leave(client: PacketClient, packet: Readonly<Record<string, unknown>> = {}): Promise<void> {
-  client.send({ cmd: 'disconnect', ...packet } as Packet);
+  client.send({ cmd: 'disconnect', ...packet });
   await client.expectClosed();
 }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { IClientOptions } from 'mqtt';
 import { connectClient } from '../support/client.ts';
 import { mosquittoPub, mosquittoSub } from '../support/mosquitto.ts';
 import { forEachStore } from './conversation.ts';
@@ -31,7 +32,7 @@ forEachStore('Independent clients', (node) => {
   }
 
   for (const protocolVersion of [3, 4, 5] as const) {
-    const options = { protocolVersion, ...(protocolVersion === 3 ? { protocolId: 'MQIsdp' } : {}) };
+    const options: IClientOptions = { protocolVersion, ...(protocolVersion === 3 ? { protocolId: 'MQIsdp' } : {}) };
 
     it(`MQTT.js to itself at each QoS, version ${protocolVersion}`, async () => {
       const client = await connectClient(node().url, options);
@@ -46,7 +47,7 @@ forEachStore('Independent clients', (node) => {
     });
 
     it(`MQTT.js takes up its session, version ${protocolVersion}`, async () => {
-      const session = { ...options, clientId: `js-${protocolVersion}`, clean: false, ...(protocolVersion === 5 ? { properties: { sessionExpiryInterval: 60 } } : {}) };
+      const session: IClientOptions = { ...options, clientId: `js-${protocolVersion}`, clean: false, ...(protocolVersion === 5 ? { properties: { sessionExpiryInterval: 60 } } : {}) };
       const topic = `js-away/${protocolVersion}`;
       const before = await connectClient(node().url, session);
       await before.subscribe(topic, 2);
