@@ -16,6 +16,8 @@ export interface Figures {
   /** Their growth when the load was over, per message or connection, in KB of 1024. */
   brokerKiBEach: number;
   redisMiB: number;
+  /** The search for who wants one topic, by itself, in us. */
+  matchMicros: number | null;
   redisCommandsEach: number;
   /** The load generator's own CPU time per message or connection, and its share of one core. */
   loadMicros: number;

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import type { Servers } from './servers/peer.ts';
-import { host, type ServerProcess } from './servers/process.ts';
+import { host } from './servers/process.ts';
 
 /** Linux counts in ticks of 1/100 s for programs, whatever the kernel's own clock (USER_HZ). */
 const ticksPerSecond = 100;
@@ -46,7 +46,7 @@ interface ProcessReading {
   peakBytes: number;
 }
 
-async function readProcess({ pid }: ServerProcess): Promise<ProcessReading> {
+async function readProcess({ pid }: { pid: number }): Promise<ProcessReading> {
   const [stat, status] = await Promise.all([readFile(`/proc/${pid}/stat`, 'utf8'), readFile(`/proc/${pid}/status`, 'utf8')]);
   // Begins VmHWM anew (proc(5), clear_refs).
   await writeFile(`/proc/${pid}/clear_refs`, '5');

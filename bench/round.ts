@@ -3,8 +3,8 @@ import { LoadProcess } from './load-process.ts';
 import type { Faults } from './load/ledger.ts';
 import type { LoadResult } from './load/plan.ts';
 import { commandsBetween, readServers, type Reading } from './meter.ts';
-import type { Mode, Scenario } from './scenarios/scenario.ts';
-import type { Peer } from './servers/peer.ts';
+import type { LoadScenario, Mode, Scenario } from './scenarios/scenario.ts';
+import type { Peer, Servers } from './servers/peer.ts';
 import { host } from './servers/process.ts';
 
 /** Between the last message and a reading: for the acknowledgements behind it. */
@@ -26,6 +26,8 @@ export interface Round {
 export interface RoundOptions {
   mode: Mode;
   appendOnly: boolean;
+  /** Arguments for Node itself, where brokers run on it. */
+  nodeArgs?: readonly string[];
 }
 
 /**
@@ -34,31 +36,48 @@ export interface RoundOptions {
  */
 export async function runRound(scenario: Scenario, peer: Peer, options: RoundOptions): Promise<Round> {
   try {
-    const servers = await peer.start({ nodes: scenario.nodes, appendOnly: options.appendOnly });
-    try {
-      const load = await LoadProcess.start();
-      try {
-        await load.prepare(scenario.plan(options.mode), { host, ports: servers.ports });
-        await pause(quietMs);
-        const before = await readServers(servers);
-        const result = await load.measure();
-        await pause(quietMs);
-        return roundOf(before, result, await readServers(servers));
-      } finally {
-        load.stop();
-      }
-    } finally {
-      await servers.stop();
-    }
+    if ('run' in scenario) return await scenario.run(peer, options);
+    return await withLoad(scenario, peer, options, async (servers, load) => {
+      const before = await readServers(servers);
+      const result = await load.measure();
+      await pause(quietMs);
+      return roundOf(before, result, await readServers(servers));
+    });
   } catch (error) {
-    return { figures: null, redisCommands: {}, pacerP99Ms: null, fault: error instanceof Error ? error.message : String(error) };
+    return brokenOff(error instanceof Error ? error.message : String(error));
   }
+}
+
+/** Does `work` with a peer and a load that are ready and quiet; both have ended when it resolves. */
+export async function withLoad<T>(
+  scenario: LoadScenario,
+  peer: Peer,
+  { mode, appendOnly, nodeArgs = [] }: RoundOptions,
+  work: (servers: Servers, load: LoadProcess) => Promise<T>,
+): Promise<T> {
+  const servers = await peer.start({ nodes: scenario.nodes, appendOnly, nodeArgs });
+  try {
+    const load = await LoadProcess.start();
+    try {
+      await load.prepare(scenario.plan(mode), { host, ports: servers.ports });
+      await pause(quietMs);
+      return await work(servers, load);
+    } finally {
+      load.stop();
+    }
+  } finally {
+    await servers.stop();
+  }
+}
+
+function brokenOff(fault: string): Round {
+  return { figures: null, redisCommands: {}, pacerP99Ms: null, fault };
 }
 
 function roundOf(before: Reading, result: LoadResult, after: Reading): Round {
   const fault = describe(result.faults);
   const { units } = result;
-  if (units === 0) return { figures: null, redisCommands: {}, pacerP99Ms: null, fault: fault ?? 'nothing arrived' };
+  if (units === 0) return brokenOff(fault ?? 'nothing arrived');
 
   const microsEach = (seconds: number): number => (seconds * 1e6) / units;
   const brokerMicros = microsEach(after.brokerCpuSeconds - before.brokerCpuSeconds);
@@ -79,6 +98,7 @@ function roundOf(before: Reading, result: LoadResult, after: Reading): Round {
     redisCommandsEach: commands.reduce((total, [, count]) => total + count, 0),
     loadMicros: microsEach(result.loadCpuSeconds),
     loadShare: result.loadCpuSeconds / result.seconds,
+    matchMicros: null,
   };
   return { figures, redisCommands: Object.fromEntries(commands), pacerP99Ms: inMs(result.pacerP99Micros), fault };
 }

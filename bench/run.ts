@@ -71,7 +71,7 @@ async function runAll(selection: Selection): Promise<RunResult> {
 
   const cases: CaseResult[] = [];
   for (const scenario of selection.scenarios) {
-    const result = await runCase(scenario, selection, progress);
+    const result = await runCase(scenario, selection, cases, progress);
     if (result === null) continue;
     progress.clear();
     print(result);
@@ -83,7 +83,7 @@ async function runAll(selection: Selection): Promise<RunResult> {
 }
 
 /** All rounds of a case. In each every peer has its turn, and another one begins. */
-async function runCase(scenario: Scenario, selection: Selection, progress: Progress): Promise<CaseResult | null> {
+async function runCase(scenario: Scenario, selection: Selection, earlier: readonly CaseResult[], progress: Progress): Promise<CaseResult | null> {
   const taking = selection.peers.filter(({ name }) => scenario.peers.includes(name));
   if (taking.length === 0) return null;
   const results = new Map(taking.map((peer) => [peer, [] as Round[]]));
@@ -94,7 +94,7 @@ async function runCase(scenario: Scenario, selection: Selection, progress: Progr
       results.get(peer)!.push(await runRound(scenario, peer, selection));
     }
   }
-  return caseResult(scenario, results);
+  return caseResult(scenario, results, earlier);
 }
 
 function print(result: CaseResult): void {

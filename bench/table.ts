@@ -21,6 +21,7 @@ const columns: readonly Column[] = [
   { figure: 'brokerGrowthMiB', head: 'peak +MiB' },
   { figure: 'brokerKiBEach', head: 'KiB each' },
   { figure: 'redisMiB', head: 'redis MiB' },
+  { figure: 'matchMicros', head: 'match us' },
   { figure: 'redisCommandsEach', head: 'redis cmds' },
   { figure: 'loadMicros', head: 'load us' },
   { figure: 'loadShare', head: 'load cores' },
@@ -54,7 +55,8 @@ export function faultLines(result: CaseResult): string[] {
 export function goalLine(goal: GoalResult): string {
   const bound = 'atMost' in goal.bound ? `at most ${figureText(goal.bound.atMost)}` : `at least ${figureText(goal.bound.atLeast)}`;
   const head = headOf(goal.figure);
-  const what = goal.to === null ? `${goal.of}: ${head}` : `${goal.of} / ${goal.to}: ${head}`;
+  const to = goal.to === null ? '' : typeof goal.to === 'string' ? ` / ${goal.to}` : ` / the same in ${goal.to.case}`;
+  const what = `${goal.of}${to}: ${head}`;
   return `${what} ${figureText(goal.value)}, to reach ${bound}: ${goal.isReached ? 'reached' : 'NOT reached'}`;
 }
 

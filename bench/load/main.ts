@@ -2,6 +2,7 @@
 import { Backlog } from './backlog.ts';
 import { Connections } from './connections.ts';
 import type { FromLoad, Load, LoadPlan, Target, ToLoad } from './plan.ts';
+import { Retained } from './retained.ts';
 import { Traffic } from './traffic.ts';
 
 let load: Load | undefined;
@@ -9,6 +10,7 @@ let load: Load | undefined;
 function loadFor(plan: LoadPlan, target: Target): Load {
   if (plan.kind === 'traffic') return new Traffic(plan, target);
   if (plan.kind === 'backlog') return new Backlog(plan, target);
+  if (plan.kind === 'retained') return new Retained(plan, target);
   return new Connections(plan, target);
 }
 

@@ -19,6 +19,12 @@ export function subscribePacket(id: number, filter: string, qos: QoS): Buffer {
   return packet(0x82, [Buffer.from([id >> 8, id & 0xff]), text(filter), Buffer.from([qos])]);
 }
 
+/** A retained message, QoS 1. */
+export function encodeRetained(topic: string, sequence: number, payloadBytes: number): Buffer {
+  const id = packetIdOf(sequence);
+  return packet(0x33, [text(topic), Buffer.from([id >> 8, id & 0xff]), Buffer.alloc(payloadBytes, 'x')]);
+}
+
 /** The packet identifier of a publisher's message: 1..65535, again and again. */
 export function packetIdOf(sequence: number): number {
   return (sequence % 65_535) + 1;

@@ -51,7 +51,17 @@ export interface ConnectionsPlan {
   stay: boolean;
 }
 
-export type LoadPlan = TrafficPlan | BacklogPlan | ConnectionsPlan;
+/** Retained topics, and subscriptions that are answered from them, one after the other. */
+export interface RetainedPlan {
+  kind: 'retained';
+  topics: number;
+  /** `wildcard`: matches 10 of the topics. */
+  filter: 'exact' | 'wildcard';
+  subscriptions: number;
+  payloadBytes: number;
+}
+
+export type LoadPlan = TrafficPlan | BacklogPlan | ConnectionsPlan | RetainedPlan;
 
 /** Where the load goes: publishers to the first port, subscribers to the last one. */
 export interface Target {
@@ -61,7 +71,7 @@ export interface Target {
 
 /** What a load saw between "go" and its last message. */
 export interface LoadResult {
-  /** Messages received, or connections made. */
+  /** Messages received, connections or subscriptions made. */
   units: number;
   seconds: number;
   p50Micros: number | null;

@@ -3,6 +3,7 @@ import { connectRate } from './connect-rate.ts';
 import { fanInShared } from './fan-in-shared.ts';
 import { fanIn } from './fan-in.ts';
 import { fanOut } from './fan-out.ts';
+import { growths } from './growth.ts';
 import { idleConnections } from './idle-connections.ts';
 import { latencyPacedClean } from './latency-paced-clean.ts';
 import { latencyPacedPersistent } from './latency-paced-persistent.ts';
@@ -12,7 +13,10 @@ import { p2pQos0 } from './p2p-qos0.ts';
 import { p2pQos1Clean } from './p2p-qos1-clean.ts';
 import { p2pQos1PersistentTwoNodes } from './p2p-qos1-persistent-two-nodes.ts';
 import { p2pQos2Clean } from './p2p-qos2-clean.ts';
+import { retainedCases } from './retained.ts';
+import { routes } from './routes.ts';
 import type { Scenario } from './scenario.ts';
+import { workers } from './workers.ts';
 
 /** In the order of the report. */
 export const scenarios: readonly Scenario[] = [
@@ -30,4 +34,8 @@ export const scenarios: readonly Scenario[] = [
   backlog,
   connectRate,
   idleConnections,
+  ...growths,
+  workers,
+  ...retainedCases,
+  routes,
 ];

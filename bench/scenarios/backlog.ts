@@ -1,6 +1,6 @@
-import type { Scenario } from './scenario.ts';
+import type { LoadScenario } from './scenario.ts';
 
-export const backlog: Scenario = {
+export const backlog: LoadScenario = {
   name: 'backlog',
   title: 'Two nodes, 50,000 messages of 200 B, QoS 1, stored for a persistent session and drained when it is back',
   unit: 'message',

@@ -1,6 +1,6 @@
-import type { Scenario } from './scenario.ts';
+import type { LoadScenario } from './scenario.ts';
 
-export const connectRate: Scenario = {
+export const connectRate: LoadScenario = {
   name: 'connect-rate',
   title: 'One node, clients that connect, subscribe and leave, 50 at a time',
   unit: 'connection',

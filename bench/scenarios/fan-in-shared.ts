@@ -1,7 +1,7 @@
-import { duration, type Scenario } from './scenario.ts';
+import { duration, type LoadScenario } from './scenario.ts';
 
 /** Aedes and with it the stock stack have no shared subscriptions. */
-export const fanInShared: Scenario = {
+export const fanInShared: LoadScenario = {
   name: 'fan-in-shared',
   title: 'One node, QoS 1, 1,000 publishers to a shared subscription with 5 members, 128 B',
   unit: 'message',

@@ -1,6 +1,6 @@
-import { duration, type Scenario } from './scenario.ts';
+import { duration, type LoadScenario } from './scenario.ts';
 
-export const fanIn: Scenario = {
+export const fanIn: LoadScenario = {
   name: 'fan-in',
   title: 'One node, QoS 1, 1,000 publishers to 5 subscribers, each message to one of them by its topic, 128 B',
   unit: 'message',

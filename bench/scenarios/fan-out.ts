@@ -1,6 +1,6 @@
-import { duration, type Scenario } from './scenario.ts';
+import { duration, type LoadScenario } from './scenario.ts';
 
-export const fanOut: Scenario = {
+export const fanOut: LoadScenario = {
   name: 'fan-out',
   title: 'One node, QoS 0, 1 publisher to 1,000 subscribers, 128 B',
   unit: 'message',

@@ -1,6 +1,6 @@
-import type { Scenario } from './scenario.ts';
+import type { LoadScenario } from './scenario.ts';
 
-export const idleConnections: Scenario = {
+export const idleConnections: LoadScenario = {
   name: 'idle-connections',
   title: 'One node, memory of an idle connection with one subscription, above the empty node',
   unit: 'connection',

@@ -1,6 +1,6 @@
-import { duration, type Scenario } from './scenario.ts';
+import { duration, type LoadScenario } from './scenario.ts';
 
-export const latencyPacedClean: Scenario = {
+export const latencyPacedClean: LoadScenario = {
   name: 'latency-paced-clean',
   title: 'One node, QoS 1, clean sessions, 50 pairs, 5,000 messages per second in all, 128 B',
   unit: 'message',

@@ -1,6 +1,6 @@
-import { duration, type Scenario } from './scenario.ts';
+import { duration, type LoadScenario } from './scenario.ts';
 
-export const latencyPacedPersistent: Scenario = {
+export const latencyPacedPersistent: LoadScenario = {
   name: 'latency-paced-persistent',
   title: 'Two nodes through Redis, QoS 1, persistent sessions, 50 pairs, 5,000 messages per second in all, 128 B',
   unit: 'message',

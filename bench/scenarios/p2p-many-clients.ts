@@ -1,7 +1,7 @@
-import { duration, type Scenario } from './scenario.ts';
+import { duration, type LoadScenario } from './scenario.ts';
 
 /** The persistent point-to-point shape of the Open MQTT Benchmark Suite: many clients, little from each. */
-export const p2pManyClients: Scenario = {
+export const p2pManyClients: LoadScenario = {
   name: 'p2p-many-clients',
   title: 'Two nodes through Redis, QoS 1, persistent sessions, 5,000 pairs with 1 message per second each, 62 B',
   unit: 'message',

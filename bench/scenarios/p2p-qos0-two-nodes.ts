@@ -1,6 +1,6 @@
-import { duration, type Scenario } from './scenario.ts';
+import { duration, type LoadScenario } from './scenario.ts';
 
-export const p2pQos0TwoNodes: Scenario = {
+export const p2pQos0TwoNodes: LoadScenario = {
   name: 'p2p-qos0-two-nodes',
   title: 'Two nodes through Redis, QoS 0, 50 publishers to 50 subscribers one to one, 128 B',
   unit: 'message',

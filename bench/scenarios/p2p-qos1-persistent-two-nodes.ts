@@ -1,6 +1,6 @@
-import { duration, type Scenario } from './scenario.ts';
+import { duration, type LoadScenario } from './scenario.ts';
 
-export const p2pQos1PersistentTwoNodes: Scenario = {
+export const p2pQos1PersistentTwoNodes: LoadScenario = {
   name: 'p2p-qos1-persistent-two-nodes',
   title: 'Two nodes through Redis, QoS 1, persistent sessions, 50 publishers to 50 subscribers one to one, 128 B',
   unit: 'message',

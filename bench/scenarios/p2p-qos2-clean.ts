@@ -1,6 +1,6 @@
-import { duration, type Scenario } from './scenario.ts';
+import { duration, type LoadScenario } from './scenario.ts';
 
-export const p2pQos2Clean: Scenario = {
+export const p2pQos2Clean: LoadScenario = {
   name: 'p2p-qos2-clean',
   title: 'One node, QoS 2, clean sessions, 50 publishers to 50 subscribers one to one, 128 B',
   unit: 'message',

@@ -17,8 +17,8 @@ export const aedes: Peer = {
     return `aedes ${versionOfPackage('aedes')}`;
   },
 
-  async start(): Promise<Servers> {
-    const { broker, port } = await startNode();
+  async start({ nodeArgs }): Promise<Servers> {
+    const { broker, port } = await startNode(nodeArgs);
     return { ports: [port], brokers: [broker], redis: null, stop: () => broker.stop() };
   },
 };
@@ -37,13 +37,13 @@ export const stock: Peer = {
   },
 
   start(options) {
-    return startOnRedis(options, (_, redisPort) => startNode(redisPort));
+    return startOnRedis(options, (_, redisPort) => startNode(options.nodeArgs, redisPort));
   },
 };
 
-async function startNode(...redisPort: number[]): Promise<Node> {
+async function startNode(nodeArgs: readonly string[], ...redisPort: number[]): Promise<Node> {
   const port = await freePort();
-  const args = [file, port, ...redisPort].map(String);
+  const args = [...nodeArgs, file, port, ...redisPort].map(String);
   const broker = await ServerProcess.start({ name: 'aedes', file: process.execPath, args, ready: { line: 'ready' } });
   return { broker, port };
 }

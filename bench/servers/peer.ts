@@ -1,11 +1,10 @@
-import type { ServerProcess } from './process.ts';
 import type { RedisServer } from './redis.ts';
 
 /** The servers of one peer, up and empty. */
 export interface Servers {
   /** Where clients connect, one port for each node. */
   ports: number[];
-  brokers: ServerProcess[];
+  brokers: { pid: number }[];
   /** The Redis they share, if any. */
   redis: RedisServer | null;
   stop(): Promise<void>;
@@ -15,6 +14,8 @@ export interface PeerOptions {
   nodes: number;
   /** Whether Redis keeps an append-only file; the same for all peers. */
   appendOnly: boolean;
+  /** Arguments for Node itself, where brokers run on it. */
+  nodeArgs: readonly string[];
 }
 
 /** A broker that takes part in the comparison. */
@@ -29,4 +30,4 @@ export interface Peer {
   start(options: PeerOptions): Promise<Servers>;
 }
 
-export type PeerName = 'mosquitto' | 'aedes' | 'stock' | 'swarmq' | 'swarmq-redis';
+export type PeerName = 'mosquitto' | 'aedes' | 'stock' | 'swarmq' | 'swarmq-redis' | 'swarmq-workers';

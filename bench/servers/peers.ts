@@ -2,6 +2,7 @@ import { aedes, stock } from './aedes.ts';
 import { mosquitto } from './mosquitto.ts';
 import type { Peer, PeerName } from './peer.ts';
 import { swarmq, swarmqOnRedis } from './swarmq.ts';
+import { swarmqWorkers } from './workers.ts';
 
 export const peers: Readonly<Record<PeerName, Peer>> = {
   mosquitto,
@@ -9,8 +10,9 @@ export const peers: Readonly<Record<PeerName, Peer>> = {
   stock,
   swarmq,
   'swarmq-redis': swarmqOnRedis,
+  'swarmq-workers': swarmqWorkers,
 };
 
 export function isOurs(name: PeerName): boolean {
-  return name === 'swarmq' || name === 'swarmq-redis';
+  return name.startsWith('swarmq');
 }

@@ -23,6 +23,8 @@ export interface Command {
 /** A server of a benchmark in its own process. */
 export class ServerProcess {
   readonly pid: number;
+  /** The line of its output by which it told that it is up; null where its port told it. */
+  readonly announcement: Readonly<Record<string, unknown>> | null;
   readonly #child: ChildProcess;
   readonly #exited: Promise<void>;
 
@@ -30,12 +32,13 @@ export class ServerProcess {
   static async start(command: Command): Promise<ServerProcess> {
     const child = spawn(command.file, command.args, { stdio: ['ignore', 'pipe', 'pipe'] });
     const output: string[] = [];
-    let announced = false;
+    let announcement: Record<string, unknown> | null = null;
     for (const stream of [child.stdout, child.stderr]) {
       createInterface({ input: stream }).on('line', (line) => {
         output.push(line);
         if (output.length > keptOutput) output.shift();
-        if ('line' in command.ready && messageOf(line) === command.ready.line) announced = true;
+        const said = objectOf(line);
+        if ('line' in command.ready && said?.['msg'] === command.ready.line) announcement = said;
       });
     }
     let ending: string | undefined;
@@ -43,7 +46,7 @@ export class ServerProcess {
     child.once('exit', (code, signal) => (ending = `exit ${code ?? signal}`));
 
     const { ready } = command;
-    const isUp = 'port' in ready ? (): Promise<boolean> => accepts(ready.port) : async (): Promise<boolean> => announced;
+    const isUp = 'port' in ready ? (): Promise<boolean> => accepts(ready.port) : async (): Promise<boolean> => announcement !== null;
     const deadline = performance.now() + startMs;
     while (!(await isUp())) {
       if (ending === undefined && performance.now() < deadline) await pause(20);
@@ -52,11 +55,12 @@ export class ServerProcess {
         throw new Error(`${command.name} did not start (${ending ?? `not up after ${startMs / 1000} s`})\n${output.join('\n')}`);
       }
     }
-    return new ServerProcess(child, command.directory);
+    return new ServerProcess(child, command.directory, announcement);
   }
 
-  private constructor(child: ChildProcess, directory: string | undefined) {
+  private constructor(child: ChildProcess, directory: string | undefined, announcement: Record<string, unknown> | null) {
     this.#child = child;
+    this.announcement = announcement;
     this.pid = child.pid!;
     const clean = (): void => {
       if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
@@ -108,12 +112,12 @@ function accepts(port: number): Promise<boolean> {
   });
 }
 
-function messageOf(line: string): unknown {
-  if (!line.startsWith('{')) return undefined;
+function objectOf(line: string): Record<string, unknown> | null {
+  if (!line.startsWith('{')) return null;
   try {
-    return (JSON.parse(line) as { msg?: unknown }).msg;
+    return JSON.parse(line) as Record<string, unknown>;
   } catch {
-    return undefined;
+    return null;
   }
 }
 

@@ -5,10 +5,12 @@ import type { Peer, Servers } from './peer.ts';
 import { freePort, host, ServerProcess } from './process.ts';
 import { redisVersion } from './redis.ts';
 
-const file = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
+export const swarmqFile = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
+/** No load balancer has to notice the end of a node here. */
+export const endAtOnce = ['--set', 'drain.graceMs=0'];
 
-function ownVersion(): string | null {
-  if (!existsSync(file)) return null;
+export function ownVersion(): string | null {
+  if (!existsSync(swarmqFile)) return null;
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
   return `swarmq ${(JSON.parse(text) as { version: string }).version}`;
 }
@@ -20,8 +22,8 @@ export const swarmq: Peer = {
   howToInstall: 'npm run build',
   version: ownVersion,
 
-  async start(): Promise<Servers> {
-    const { broker, port } = await startNode(0);
+  async start({ nodeArgs }): Promise<Servers> {
+    const { broker, port } = await startNode(nodeArgs, 0);
     return { ports: [port], brokers: [broker], redis: null, stop: () => broker.stop() };
   },
 };
@@ -39,15 +41,16 @@ export const swarmqOnRedis: Peer = {
   },
 
   start(options) {
-    return startOnRedis(options, startNode);
+    return startOnRedis(options, (index, redisPort) => startNode(options.nodeArgs, index, redisPort));
   },
 };
 
-async function startNode(index: number, redisPort?: number): Promise<Node> {
+/** One node; in memory without a Redis. */
+export async function startNode(nodeArgs: readonly string[], index: number, redisPort?: number): Promise<Node> {
   const port = await freePort();
-  const flags = ['--node-id', `bench-${index}`, '--listen', `mqtt://${host}:${port}`];
+  const flags = ['--node-id', `bench-${index}`, '--listen', `mqtt://${host}:${port}`, ...endAtOnce];
   if (redisPort !== undefined) flags.push('--redis', `redis://${host}:${redisPort}`);
-  const args = [file, 'start', ...flags];
+  const args = [...nodeArgs, swarmqFile, 'start', ...flags];
   const broker = await ServerProcess.start({ name: 'swarmq', file: process.execPath, args, ready: { line: 'ready' } });
   return { broker, port };
 }

@@ -5,13 +5,15 @@ import { cpuTicks } from '../../bench/meter.ts';
 import { withGenerated } from '../../bench/report.ts';
 import type { Round } from '../../bench/round.ts';
 import { scenarios } from '../../bench/scenarios/all.ts';
+import { growths } from '../../bench/scenarios/growth.ts';
 import { p2pQos0 } from '../../bench/scenarios/p2p-qos0.ts';
+import type { PeerName } from '../../bench/servers/peer.ts';
 import { peers } from '../../bench/servers/peers.ts';
 import { asLines, asMarkdown, figureText, goalLine, tableOf } from '../../bench/table.ts';
 
 const nothing: Figures = {
   perSecond: 0, cpuMicros: 0, brokerMicros: 0, redisMicros: 0, p50Ms: null, p99Ms: null, p999Ms: null, brokerMiB: 0,
-  brokerGrowthMiB: 0, brokerKiBEach: 0, redisMiB: 0, redisCommandsEach: 0, loadMicros: 0, loadShare: 0,
+  brokerGrowthMiB: 0, brokerKiBEach: 0, redisMiB: 0, redisCommandsEach: 0, loadMicros: 0, loadShare: 0, matchMicros: null,
 };
 
 function cpu(...values: number[]): Figures[] {
@@ -56,12 +58,22 @@ describe('the result of a case', () => {
   const result = caseResult(p2pQos0, new Map([
     [peers.mosquitto, [round(10), round(12), round(11)]],
     [peers.swarmq, [round(2), round(3), round(2.2, '3 lost')]],
-  ]));
+  ]), []);
 
   it('judges the goals whose peers took part, by ratio', () => {
     assert.equal(result.goals.length, 1);
     assert.deepEqual([result.goals[0]!.value, result.goals[0]!.isReached], [0.2, true]);
     assert.equal(goalLine(result.goals[0]!), 'swarmq / mosquitto: CPU us 0.2, to reach at most 0.25: reached');
+  });
+
+  it('is compared with the same peer in an earlier case', () => {
+    const first = growths[0]!;
+    const later = growths.find(({ goals }) => goals.length > 0)!;
+    const earlier = caseResult(first, new Map([[peers.swarmq, [round(10), round(12)]]]), []);
+    const { goals } = caseResult(later, new Map([[peers.swarmq, [round(12), round(12)]]]), [earlier]);
+    assert.deepEqual(goals.map(({ value, isReached }) => [value, isReached]), [[1.1, true]]);
+    assert.equal(goalLine(goals[0]!), 'swarmq / the same in growth-qos0-100: CPU us 1.1, to reach at most 1.5: reached');
+    assert.deepEqual(caseResult(later, new Map([[peers.swarmq, [round(12)]]]), []).goals, []);
   });
 
   it('is shown with a ratio to each reference and a mark on a peer with faults', () => {
@@ -87,18 +99,27 @@ describe('the result of a case', () => {
   });
 });
 
+/** Who takes part in a case, when that comes before another one. */
+function earlierTakers(before: string, name: string): readonly PeerName[] {
+  return scenarios.slice(0, scenarios.findIndex((one) => one.name === before)).find((one) => one.name === name)?.peers ?? [];
+}
+
 describe('the cases of the benchmark', () => {
   it('have names of their own and goals among their own peers', () => {
     assert.equal(new Set(scenarios.map(({ name }) => name)).size, scenarios.length);
     for (const { name, peers: taking, goals } of scenarios) {
       for (const goal of goals) {
-        assert.ok(taking.includes(goal.of) && (goal.to === null || taking.includes(goal.to)), `${name}: ${goal.of} / ${goal.to}`);
+        const { of, to } = goal;
+        if (to === null) assert.ok(taking.includes(of), `${name}: ${of}`);
+        else if (typeof to === 'string') assert.ok(taking.includes(of) && taking.includes(to), `${name}: ${of} / ${to}`);
+        else assert.ok(earlierTakers(name, to.case).includes(of), `${name}: ${of} / the same in ${to.case}`);
       }
     }
   });
 
   it('send the same number of messages from each publisher of a backlog', () => {
     for (const scenario of scenarios) {
+      if (!('plan' in scenario)) continue;
       const plan = scenario.plan('full');
       if (plan.kind === 'backlog') assert.equal(plan.messages % plan.publishers, 0);
     }
