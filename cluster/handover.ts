@@ -134,7 +134,7 @@ export class RedisHandover implements Handover {
         this.isAlive(former),
       ]);
       const [owner, current] = fields as Reply[];
-      return !isAlive || String(owner) !== former || Number(current) !== epoch;
+      return !isAlive || String(owner) !== former || Number(current) > epoch;
     } catch (error) {
       this.#options.log.debug({ clientId, error: String(error) }, 'cannot see whether a session was let go of');
       return false;
