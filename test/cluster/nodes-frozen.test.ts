@@ -7,7 +7,8 @@ import { join, leaseMs, renewMs, settled, type Joined } from './joined.ts';
 
 const program = fileURLToPath(new URL('./frozen-node.ts', import.meta.url));
 
-describe('nodes: a process that is frozen and goes on', () => {
+describe('nodes: a process that is frozen and goes on', function () {
+  this.timeout(40_000);
   let server: RedisServer;
 
   beforeEach(async () => {

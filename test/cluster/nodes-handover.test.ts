@@ -77,6 +77,14 @@ describe('nodes: a session changes hands', () => {
     assert.deepEqual(a.events, []);
   });
 
+  it('a claim that a later one has made pointless waits for nobody', async () => {
+    const a = await join(server, 'a');
+    await claimedFrom(a.incarnation);
+    await server.client().hset(keys.session('one'), 'epoch', 3);
+    await within(b.cluster.handover.takeFrom(a.incarnation, 'one', 2), soonMs);
+    assert.deepEqual(a.events, []);
+  });
+
   it('a dead life is not waited for', async () => {
     await claimedFrom('gone#99');
     await within(b.cluster.handover.takeFrom('gone#99', 'one', 2), soonMs);
