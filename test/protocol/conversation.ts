@@ -38,6 +38,27 @@ export function forEachStore(noun: string, body: (node: () => TestNode) => void,
   });
 }
 
+/** As `forEachStore`, for tests that mostly wait: each runs on both nodes at the same time. */
+export function onBothStores(noun: string, body: (test: (title: string, run: (node: TestNode) => Promise<void>) => void) => void): void {
+  describe(`${noun}, the store in memory and in Redis`, () => {
+    let redis: RedisServer;
+    before(async () => {
+      redis = await startRedis();
+    });
+    const inMemory = nodeFor();
+    const inRedis = nodeFor(() => ({ redis: redis.url }));
+    body((title, run) => {
+      it(title, async () => {
+        await Promise.all([
+          run(inMemory()).catch((cause: unknown) => Promise.reject(new Error(`in memory: ${String(cause)}`, { cause }))),
+          run(inRedis()).catch((cause: unknown) => Promise.reject(new Error(`in Redis: ${String(cause)}`, { cause }))),
+        ]);
+      });
+    });
+    after(() => redis.stop());
+  });
+}
+
 /** The same tests in each version of the protocol. */
 export function forEachVersion(body: (version: ProtocolVersion) => void): void {
   for (const version of versions) {

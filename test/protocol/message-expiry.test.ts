@@ -1,20 +1,20 @@
 import assert from 'node:assert/strict';
 import type { IConnectPacket } from 'mqtt-packet';
 import { eventually } from '../support/eventually.ts';
-import { counted, enter, forEachStore, lasting, leave, message, send, subscribe, take } from './conversation.ts';
+import { counted, enter, onBothStores, lasting, leave, message, send, subscribe, take } from './conversation.ts';
 
-forEachStore('Message expiry', (node) => {
+onBothStores('Message expiry', (test) => {
   const expiring = (seconds: number): { properties: { messageExpiryInterval: number } } => ({ properties: { messageExpiryInterval: seconds } });
   const pass = (ms: number): Promise<true> => {
     const from = performance.now();
     return eventually(() => performance.now() - from > ms, { what: 'passage of time' });
   };
 
-  it('is passed on, less the time that the message waited [MQTT-3.3.2-6]', async () => {
+  test('is passed on, less the time that the message waited [MQTT-3.3.2-6]', async (node) => {
     const session = { ...lasting(5), clientId: 'me-waits' };
-    const subscriber = await enter(node(), 5, session);
+    const subscriber = await enter(node, 5, session);
     await subscribe(subscriber, 'me/waits', 2);
-    const publisher = await enter(node(), 5);
+    const publisher = await enter(node, 5);
     for (const qos of [0, 1, 2] as const) {
       await send(publisher, message('me/waits', 'at once', qos, expiring(100)));
       assert.equal((await take(subscriber, { payload: 'at once' })).properties?.messageExpiryInterval, 100);
@@ -22,21 +22,21 @@ forEachStore('Message expiry', (node) => {
     await leave(subscriber);
     await send(publisher, message('me/waits', 'waited', 1, expiring(100)));
     await pass(1_100);
-    const again = await enter(node(), 5, session);
+    const again = await enter(node, 5, session);
     const left = (await take(again, { payload: 'waited' })).properties?.messageExpiryInterval ?? 0;
     assert.ok(left <= 99 && left >= 95, String(left));
   });
 
-  it('takes a message out of the queue of a client that is away; the others come, in order [MQTT-3.3.2-5]', async () => {
+  test('takes a message out of the queue of a client that is away; the others come, in order [MQTT-3.3.2-5]', async (node) => {
     const session = { ...lasting(5), clientId: 'me-away' };
-    const subscriber = await enter(node(), 5, session);
+    const subscriber = await enter(node, 5, session);
     await subscribe(subscriber, 'me/away', 2);
     await leave(subscriber);
-    const publisher = await enter(node(), 5);
+    const publisher = await enter(node, 5);
     for (let i = 0; i < 20; i++) await send(publisher, message('me/away', String(i), i % 3 === 0 ? 2 : 1, i % 2 === 0 ? expiring(1) : {}));
-    const before = await counted(node(), 'swarmq_messages_dropped_total', 'reason="expired"');
+    const before = await counted(node, 'swarmq_messages_dropped_total', 'reason="expired"');
     await pass(1_100);
-    const again = await enter(node(), 5, session);
+    const again = await enter(node, 5, session);
     const arrived: string[] = [];
     while (arrived.length < 10) {
       const packet = await again.next();
@@ -48,15 +48,15 @@ forEachStore('Message expiry', (node) => {
       }
     }
     assert.deepEqual(arrived, ['1', '3', '5', '7', '9', '11', '13', '15', '17', '19']);
-    assert.equal((await counted(node(), 'swarmq_messages_dropped_total', 'reason="expired"')) - before, 10);
+    assert.equal((await counted(node, 'swarmq_messages_dropped_total', 'reason="expired"')) - before, 10);
   });
 
-  it('counts while a message waits for a place in the window', async () => {
+  test('counts while a message waits for a place in the window', async (node) => {
     const waits = async (session: Partial<IConnectPacket>): Promise<void> => {
       const topic = `me/window/${session.clean}`;
-      const subscriber = await enter(node(), 5, { ...session, properties: { ...session.properties, receiveMaximum: 1 } });
+      const subscriber = await enter(node, 5, { ...session, properties: { ...session.properties, receiveMaximum: 1 } });
       await subscribe(subscriber, topic, 1);
-      const publisher = await enter(node(), 5);
+      const publisher = await enter(node, 5);
       await send(publisher, message(topic, 'first', 1));
       await send(publisher, message(topic, 'short', 1, expiring(1)));
       await send(publisher, message(topic, 'last', 1, expiring(50)));
@@ -69,17 +69,17 @@ forEachStore('Message expiry', (node) => {
     await Promise.all([waits({ clean: true }), waits(lasting(5))]);
   });
 
-  it('is not told to clients of MQTT 3, and holds for them too', async () => {
+  test('is not told to clients of MQTT 3, and holds for them too', async (node) => {
     const session = { ...lasting(4), clientId: 'me-old' };
-    const subscriber = await enter(node(), 4, session);
+    const subscriber = await enter(node, 4, session);
     await subscribe(subscriber, 'me/old', 1);
-    const publisher = await enter(node(), 5);
+    const publisher = await enter(node, 5);
     await send(publisher, message('me/old', 'now', 1, expiring(100)));
     await take(subscriber, { payload: 'now' });
     await leave(subscriber);
     await send(publisher, message('me/old', 'short', 1, expiring(1)));
     await send(publisher, message('me/old', 'long', 1));
     await pass(1_100);
-    await take(await enter(node(), 4, session), { payload: 'long' });
+    await take(await enter(node, 4, session), { payload: 'long' });
   });
 });

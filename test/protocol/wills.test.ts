@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import type { IConnectPacket } from 'mqtt-packet';
 import { eventually } from '../support/eventually.ts';
+import type { TestNode } from '../support/node.ts';
 import { openPackets, type PacketClient, type ProtocolVersion } from '../support/packets.ts';
-import { enter, forEachStore, forEachVersion, lasting, leave, message, send, subscribe, take } from './conversation.ts';
+import { enter, forEachStore, forEachVersion, lasting, leave, message, onBothStores, send, subscribe, take } from './conversation.ts';
 
 type Will = NonNullable<IConnectPacket['will']>;
 
@@ -10,26 +11,27 @@ const will = (topic: string, more: Partial<Will> = {}): { will: Will } => ({
   will: { topic, payload: Buffer.from('gone'), qos: 1, retain: false, ...more },
 });
 
-forEachStore('A will', (node) => {
-  const watch = async (version: ProtocolVersion, topic: string): Promise<PacketClient> => {
-    const watcher = await enter(node(), version);
-    await subscribe(watcher, topic, 2);
-    return watcher;
-  };
-  /** Nothing has come and, since a message sent now is the next one, nothing is on its way before it. */
-  const expectNone = async (watcher: PacketClient, topic: string): Promise<void> => {
-    const publisher = await enter(node(), watcher.version);
-    await send(publisher, message(topic, 'marker', 1));
-    await take(watcher, { payload: 'marker' });
-    publisher.destroy();
-  };
+async function watch(node: TestNode, version: ProtocolVersion, topic: string): Promise<PacketClient> {
+  const watcher = await enter(node, version);
+  await subscribe(watcher, topic, 2);
+  return watcher;
+}
 
+/** Nothing has come and, since a message sent now is the next one, nothing is on its way before it. */
+async function expectNone(node: TestNode, watcher: PacketClient, topic: string): Promise<void> {
+  const publisher = await enter(node, watcher.version);
+  await send(publisher, message(topic, 'marker', 1));
+  await take(watcher, { payload: 'marker' });
+  publisher.destroy();
+}
+
+forEachStore('A will', (node) => {
   forEachVersion((version) => {
     const at = (name: string): string => `wills/${version}/${name}`;
 
     for (const qos of [0, 1, 2] as const) {
       it(`of QoS ${qos} is sent when the connection breaks [MQTT-3.1.2-8]`, async () => {
-        const watcher = await watch(version, at('broken'));
+        const watcher = await watch(node(), version, at('broken'));
         for (const session of [{}, lasting(version)]) {
           const client = await enter(node(), version, { ...session, ...will(at('broken'), { qos }) });
           client.destroy();
@@ -40,39 +42,39 @@ forEachStore('A will', (node) => {
     }
 
     it('is not sent after DISCONNECT [MQTT-3.1.2-10]', async () => {
-      const watcher = await watch(version, at('left'));
+      const watcher = await watch(node(), version, at('left'));
       for (const session of [{}, lasting(version)]) await leave(await enter(node(), version, { ...session, ...will(at('left')) }));
-      await expectNone(watcher, at('left'));
+      await expectNone(node(), watcher, at('left'));
     });
 
     it('is sent when the server closes the connection because of a bad packet', async () => {
-      const watcher = await watch(version, at('bad'));
+      const watcher = await watch(node(), version, at('bad'));
       const client = await enter(node(), version, will(at('bad')));
       client.send(Buffer.from('0000', 'hex'));
       await take(watcher, { payload: 'gone' });
     });
 
     it('is sent when another connection takes the session over, and the new will stands', async () => {
-      const watcher = await watch(version, at('taken/+'));
+      const watcher = await watch(node(), version, at('taken/+'));
       const clientId = `will-taken-${version}`;
       await enter(node(), version, { ...lasting(version), clientId, ...will(at('taken/1')) });
       const second = await enter(node(), version, { ...lasting(version), clientId, ...will(at('taken/2')) });
       await take(watcher, { topic: at('taken/1') });
-      await expectNone(watcher, at('taken/marker'));
+      await expectNone(node(), watcher, at('taken/marker'));
       second.destroy();
       await take(watcher, { topic: at('taken/2') });
     });
 
     it('of an earlier connection does not stand for a later one', async () => {
-      const watcher = await watch(version, at('earlier'));
+      const watcher = await watch(node(), version, at('earlier'));
       const clientId = `will-earlier-${version}`;
       await leave(await enter(node(), version, { ...lasting(version), clientId, ...will(at('earlier')) }));
       (await enter(node(), version, { ...lasting(version), clientId })).destroy();
-      await expectNone(watcher, at('earlier'));
+      await expectNone(node(), watcher, at('earlier'));
     });
 
     it('is retained when it says so [MQTT-3.1.2-17]', async () => {
-      const watcher = await watch(version, at('kept'));
+      const watcher = await watch(node(), version, at('kept'));
       (await enter(node(), version, will(at('kept'), { retain: true }))).destroy();
       await take(watcher, { payload: 'gone', retain: false });
       await eventually(
@@ -91,7 +93,7 @@ forEachStore('A will', (node) => {
       const reader = await enter(node(), version, { ...lasting(version), clientId });
       await subscribe(reader, at('read'), 1);
       await leave(reader);
-      const watcher = await watch(version, at('read'));
+      const watcher = await watch(node(), version, at('read'));
       (await enter(node(), version, will(at('read')))).destroy();
       await take(watcher, { payload: 'gone' });
       await take(await enter(node(), version, { ...lasting(version), clientId }), { payload: 'gone', dup: false });
@@ -107,66 +109,68 @@ forEachStore('A will', (node) => {
   });
 
   it('is sent once for each of 200 clients that go at once', async () => {
-    const watcher = await watch(5, 'wills/crowd/+');
+    const watcher = await watch(node(), 5, 'wills/crowd/+');
     const names = Array.from({ length: 200 }, (_, i) => `wills/crowd/${i}`);
     const clients = await Promise.all(names.map((topic) => enter(node(), 5, will(topic, { retain: true }))));
     for (const client of clients) client.destroy();
     const topics = new Set<string>();
     while (topics.size < names.length) topics.add((await take(watcher, {})).topic);
-    await expectNone(watcher, 'wills/crowd/marker');
+    await expectNone(node(), watcher, 'wills/crowd/marker');
   });
 
-  it('with a delay waits that long, and is sent once [MQTT-3.1.3-9]', async () => {
-    const watcher = await watch(5, 'wills/delayed');
-    const client = await enter(node(), 5, { ...lasting(5), ...will('wills/delayed', { properties: { willDelayInterval: 1 } }) });
+  it('is sent after DISCONNECT with 0x04, and not after 0x00', async () => {
+    const watcher = await watch(node(), 5, 'wills/asked');
+    await leave(await enter(node(), 5, will('wills/asked', { payload: Buffer.from('asked for') })), { reasonCode: 4 });
+    await take(watcher, { payload: 'asked for' });
+    await leave(await enter(node(), 5, will('wills/asked')), { reasonCode: 0 });
+    await expectNone(node(), watcher, 'wills/asked');
+  });
+});
+
+onBothStores('A will with a delay', (test) => {
+  test('waits that long, and is sent once [MQTT-3.1.3-9]', async (node) => {
+    const watcher = await watch(node, 5, 'wills/delayed');
+    const client = await enter(node, 5, { ...lasting(5), ...will('wills/delayed', { properties: { willDelayInterval: 1 } }) });
     const brokenAt = performance.now();
     client.destroy();
     await take(watcher, { payload: 'gone' });
     assert.ok(performance.now() - brokenAt > 900);
-    await expectNone(watcher, 'wills/delayed');
+    await expectNone(node, watcher, 'wills/delayed');
   });
 
-  it('with a delay is not sent when the client is back in time', async () => {
-    const watcher = await watch(5, 'wills/back');
+  test('is not sent when the client is back in time', async (node) => {
+    const watcher = await watch(node, 5, 'wills/back');
     const session = { ...lasting(5), clientId: 'will-back' };
-    const client = await enter(node(), 5, { ...session, ...will('wills/back', { properties: { willDelayInterval: 2 } }) });
+    const client = await enter(node, 5, { ...session, ...will('wills/back', { properties: { willDelayInterval: 2 } }) });
     client.destroy();
-    await enter(node(), 5, session);
+    await enter(node, 5, session);
     // a will of the same delay that stands tells when the first one would have been due
-    const other = await enter(node(), 5, { ...lasting(5), ...will('wills/back', { payload: Buffer.from('other'), properties: { willDelayInterval: 2 } }) });
+    const other = await enter(node, 5, { ...lasting(5), ...will('wills/back', { payload: Buffer.from('other'), properties: { willDelayInterval: 2 } }) });
     other.destroy();
     await take(watcher, { payload: 'other' });
-    await expectNone(watcher, 'wills/back');
+    await expectNone(node, watcher, 'wills/back');
   });
 
-  it('with a delay is sent at the latest when the session ends', async () => {
-    const watcher = await watch(5, 'wills/ends');
+  test('is sent at the latest when the session ends', async (node) => {
+    const watcher = await watch(node, 5, 'wills/ends');
     const properties = { willDelayInterval: 3600 };
-    (await enter(node(), 5, { ...lasting(5, 1), ...will('wills/ends', { properties }) })).destroy();
+    (await enter(node, 5, { ...lasting(5, 1), ...will('wills/ends', { properties }) })).destroy();
     await take(watcher, { payload: 'gone' });
     // expiry 0: at once
-    (await enter(node(), 5, will('wills/ends', { properties }))).destroy();
+    (await enter(node, 5, will('wills/ends', { properties }))).destroy();
     await take(watcher, { payload: 'gone' });
     // a clean start ends it too
     const clientId = 'will-cleaned';
-    (await enter(node(), 5, { ...lasting(5), clientId, ...will('wills/ends', { properties }) })).destroy();
-    await enter(node(), 5, { clientId, clean: true });
+    (await enter(node, 5, { ...lasting(5), clientId, ...will('wills/ends', { properties }) })).destroy();
+    await enter(node, 5, { clientId, clean: true });
     await take(watcher, { payload: 'gone' });
-    await expectNone(watcher, 'wills/ends');
+    await expectNone(node, watcher, 'wills/ends');
   });
 
-  it('is sent after DISCONNECT with 0x04, and not after 0x00', async () => {
-    const watcher = await watch(5, 'wills/asked');
-    await leave(await enter(node(), 5, will('wills/asked', { payload: Buffer.from('asked for') })), { reasonCode: 4 });
-    await take(watcher, { payload: 'asked for' });
-    await leave(await enter(node(), 5, will('wills/asked')), { reasonCode: 0 });
-    await expectNone(watcher, 'wills/asked');
-  });
-
-  it('carries its properties, and its expiry counts from its publication', async () => {
-    const watcher = await watch(5, 'wills/properties');
+  test('carries its properties, and its expiry counts from its publication', async (node) => {
+    const watcher = await watch(node, 5, 'wills/properties');
     const properties = { willDelayInterval: 1, messageExpiryInterval: 50, contentType: 'text/plain', userProperties: { car: '7' }, payloadFormatIndicator: true };
-    (await enter(node(), 5, { ...lasting(5), ...will('wills/properties', { properties }) })).destroy();
+    (await enter(node, 5, { ...lasting(5), ...will('wills/properties', { properties }) })).destroy();
     const packet = await take(watcher, { payload: 'gone' });
     assert.deepEqual(
       JSON.parse(JSON.stringify(packet.properties)),
