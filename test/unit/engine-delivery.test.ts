@@ -134,16 +134,14 @@ describe('Delivery from a queue in memory', () => {
     delivery.acknowledge(2, 1);
     assert.deepEqual(texts(sent), range(1, 4));
     assert.equal(delivery.inFlight, 3);
-    delivery.acknowledge(2, 1);
-    delivery.acknowledge(77, 1);
+    for (const unknown of [2, 77]) delivery.acknowledge(unknown, 1);
     assert.deepEqual(texts(sent), range(1, 4));
   });
 
   it('holds a place of the window for QoS 2 until PUBCOMP', () => {
     const { delivery, sent, acks } = bench({ window: 1, isPersistent: false });
     for (const text of ['a', 'b']) delivery.enqueue(message(text, 2), options(2), false);
-    assert.equal(delivery.receive(1), true);
-    assert.equal(delivery.receive(1), true);
+    assert.ok(delivery.receive(1) && delivery.receive(1));
     assert.deepEqual(acks, [[6, 1], [6, 1]]);
     assert.deepEqual(texts(sent), ['a']);
     delivery.complete(1);
@@ -273,7 +271,6 @@ describe('Delivery from a stored queue', () => {
     const gone = b.store('10', { isLost: true });
     b.stored.delete(gone);
     b.delivery.offer(gone, message('10'), options(1), false);
-    await b.settle();
     b.store('11');
     await b.settle();
     assert.deepEqual(texts(b.sent), ['1', '11']);
@@ -387,6 +384,7 @@ describe('Delivery from a stored queue', () => {
         b.connection.isCongested = random(10) === 0;
       }
       b.connection.isCongested = false;
+      // what was lost last shows only by what comes after it
       b.store(String(++count));
       while (texts(b.sent).length < count) {
         b.delivery.pump();
@@ -394,7 +392,7 @@ describe('Delivery from a stored queue', () => {
         const before = b.sent.length;
         acknowledge();
         await b.settle();
-        assert.ok(open.length > 0 || b.sent.length > before || b.sent.length === count, `seed ${seed} stands still at ${b.sent.length} of ${count}`);
+        assert.ok(open.length > 0 || b.sent.length > before || b.sent.length === count, `seed ${seed} stands still at ${b.sent.length}`);
       }
       assert.deepEqual(texts(b.sent), range(1, count), `seed ${seed}`);
     }
