@@ -15,7 +15,7 @@ export async function buryClient(engine: Engine, dead: string, clientId: string)
   const { epoch, expirySeconds, will } = orphan;
   const willDelay = Math.min(orphan.willDelaySeconds, expirySeconds);
   if (will !== null && willDelay === 0) await fireWill(engine, null, clientId, epoch, will);
-  await leaveGroups(engine, clientId, epoch);
+  await leaveGroups(engine, clientId, epoch, expirySeconds === 0);
   if (expirySeconds === 0) {
     const ended = await sessions.end(clientId, epoch);
     if (ended !== 'fenced') await afterEnd(engine, clientId, ended);

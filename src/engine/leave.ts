@@ -23,7 +23,7 @@ export async function leave(engine: Engine, session: Session, error: BrokerError
   }
   await engine.commit.flushed();
   // of a session that is taken over the same client goes on being the member
-  if (error?.code !== 'taken-over') await leaveGroups(engine, session.clientId, session.epoch);
+  if (error?.code !== 'taken-over') await leaveGroups(engine, session.clientId, session.epoch, session.expirySeconds === 0);
   const willDelay = await settleWill(engine, session, error);
   const { clientId, epoch } = session;
   const isTakeover = error?.code === 'taken-over';
