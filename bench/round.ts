@@ -1,3 +1,4 @@
+import { collectGarbage } from './collect.ts';
 import type { Figures } from './figures.ts';
 import { LoadProcess } from './load-process.ts';
 import type { Faults } from './load/ledger.ts';
@@ -38,9 +39,11 @@ export async function runRound(scenario: Scenario, peer: Peer, options: RoundOpt
   try {
     if ('run' in scenario) return await scenario.run(peer, options);
     return await withLoad(scenario, peer, options, async (servers, load) => {
+      if (scenario.isAboutMemory === true) await Promise.all(servers.processes.map(collectGarbage));
       const before = await readServers(servers);
       const result = await load.measure();
       await pause(quietMs);
+      if (scenario.isAboutMemory === true) await Promise.all(servers.processes.map(collectGarbage));
       return roundOf(before, result, await readServers(servers));
     });
   } catch (error) {

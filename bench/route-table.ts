@@ -4,6 +4,7 @@ import { silentLog } from '../src/base/log.ts';
 import { sessionRoute, Routes } from '../src/engine/routes.ts';
 import { encodeOptions } from '../src/engine/subscription.ts';
 import { Keys } from '../src/redis/keys.ts';
+import { collectGarbage } from './collect.ts';
 import { readServers } from './meter.ts';
 import type { Round, RoundOptions } from './round.ts';
 import type { Servers } from './servers/peer.ts';
@@ -14,8 +15,6 @@ import { startNode } from './servers/swarmq.ts';
 const keyPrefix = 'sq:';
 const routesAtOnce = 5000;
 const topicsMatched = 200_000;
-/** Node gives back what it needed to learn the routes within some 20 s of quiet: until then they cost 280 B each. */
-const settleMs = 30_000;
 const options = encodeOptions({ qos: 1, noLocal: false, retainAsPublished: false, ids: Buffer.alloc(0) });
 const kinds = ['alarm', 'position', 'status', 'telemetry'];
 
@@ -38,13 +37,16 @@ function topicOf(index: number): string {
 export async function measureRoutes(count: number, { appendOnly, nodeArgs = [] }: RoundOptions): Promise<Round> {
   const redis = await startRedis(appendOnly);
   try {
-    const empty = await whileRunning(redis, nodeArgs, async (servers) => (await readServers(servers)).brokerBytes);
+    const empty = await whileRunning(redis, nodeArgs, async (servers) => {
+      await Promise.all(servers.processes.map(collectGarbage));
+      return (await readServers(servers)).brokerBytes;
+    });
     await fill(redis.port, count);
-    const before = await readServers({ ports: [], brokers: [], redis, stop: () => Promise.resolve() });
+    const before = await readServers({ ports: [], brokers: [], processes: [], redis, stop: () => Promise.resolve() });
     const startedAtMs = performance.now();
     return await whileRunning(redis, nodeArgs, async (servers) => {
       const seconds = (performance.now() - startedAtMs) / 1000;
-      await new Promise((resolve) => setTimeout(resolve, settleMs));
+      await Promise.all(servers.processes.map(collectGarbage));
       const after = await readServers(servers);
       const brokerMicros = (after.brokerCpuSeconds * 1e6) / count;
       const redisMicros = ((after.redisCpuSeconds - before.redisCpuSeconds) * 1e6) / count;
@@ -75,7 +77,7 @@ export async function measureRoutes(count: number, { appendOnly, nodeArgs = [] }
 async function whileRunning<T>(redis: RedisServer, nodeArgs: readonly string[], work: (servers: Servers) => Promise<T>): Promise<T> {
   const { broker, port } = await startNode(nodeArgs, 0, redis.port);
   try {
-    return await work({ ports: [port], brokers: [broker], redis, stop: () => broker.stop() });
+    return await work({ ports: [port], brokers: [broker], processes: [broker], redis, stop: () => broker.stop() });
   } finally {
     await broker.stop();
   }
@@ -103,12 +105,20 @@ function sessionOf(index: number): ReturnType<typeof sessionRoute> {
   return sessionRoute(filterOf(index), `device-${index.toString().padStart(8, '0')}`, options);
 }
 
+/** A text as a node has it: read from bytes, and not put together from pieces. */
+function decoded(text: string): string {
+  return Buffer.from(text).toString();
+}
+
 /** For topics that were not asked for before, so that nothing remembers them. */
 function matchMicros(count: number): number {
   const routes = new Routes(() => 'bench', (clientId) => ({ clientId }), silentLog);
-  for (let index = 0; index < count; index++) routes.change(sessionOf(index));
+  for (let index = 0; index < count; index++) {
+    const { filter, target } = sessionOf(index);
+    routes.change({ filter: decoded(filter), target: decoded(target), options });
+  }
   // a large step, so that neighbours in memory are not asked for one after the other
-  const topics = Array.from({ length: topicsMatched }, (_, i) => topicOf((i * 7919) % count));
+  const topics = Array.from({ length: topicsMatched }, (_, i) => decoded(topicOf((i * 7919) % count)));
   const startedAtMs = performance.now();
   let found = 0;
   for (const topic of topics) found += routes.match(topic).queues.length;

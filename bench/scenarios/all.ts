@@ -16,7 +16,7 @@ import { p2pQos2Clean } from './p2p-qos2-clean.ts';
 import { retainedCases } from './retained.ts';
 import { routes } from './routes.ts';
 import type { Scenario } from './scenario.ts';
-import { workers } from './workers.ts';
+import { workersCases } from './workers.ts';
 
 /** In the order of the report. */
 export const scenarios: readonly Scenario[] = [
@@ -35,7 +35,7 @@ export const scenarios: readonly Scenario[] = [
   connectRate,
   idleConnections,
   ...growths,
-  workers,
+  ...workersCases,
   ...retainedCases,
   routes,
 ];

@@ -7,6 +7,7 @@ export const idleConnections: LoadScenario = {
   nodes: 1,
   peers: ['mosquitto', 'aedes', 'stock', 'swarmq', 'swarmq-redis'],
   figure: 'brokerKiBEach',
+  isAboutMemory: true,
   goals: [
     { of: 'swarmq', figure: 'brokerKiBEach', to: null, bound: { atMost: 6 } },
     { of: 'swarmq-redis', figure: 'brokerKiBEach', to: null, bound: { atMost: 6 } },

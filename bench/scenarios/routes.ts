@@ -3,7 +3,7 @@ import type { OwnScenario } from './scenario.ts';
 
 export const routes: OwnScenario = {
   name: 'routes',
-  title: 'One node that starts with 1,000,000 subscriptions of persistent sessions in Redis, from its start until it is ready; memory 30 s later',
+  title: 'One node that starts with 1,000,000 subscriptions of persistent sessions in Redis, from its start until it is ready',
   unit: 'route',
   nodes: 1,
   peers: ['swarmq-redis'],

@@ -28,6 +28,8 @@ interface Case {
 
 /** A case that loads a broker from outside. */
 export interface LoadScenario extends Case {
+  /** Servers that run on Node collect their garbage before each reading. */
+  isAboutMemory?: true;
   plan(mode: Mode): LoadPlan;
 }
 

@@ -19,7 +19,7 @@ export const aedes: Peer = {
 
   async start({ nodeArgs }): Promise<Servers> {
     const { broker, port } = await startNode(nodeArgs);
-    return { ports: [port], brokers: [broker], redis: null, stop: () => broker.stop() };
+    return { ports: [port], brokers: [broker], processes: [broker], redis: null, stop: () => broker.stop() };
   },
 };
 

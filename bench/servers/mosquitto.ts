@@ -39,6 +39,6 @@ export const mosquitto: Peer = {
     await writeFile(config, configOf(port));
     const args = ['-c', config];
     const broker = await ServerProcess.start({ name: 'mosquitto', file, args, ready: { port }, directory });
-    return { ports: [port], brokers: [broker], redis: null, stop: () => broker.stop() };
+    return { ports: [port], brokers: [broker], processes: [broker], redis: null, stop: () => broker.stop() };
   },
 };

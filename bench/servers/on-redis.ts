@@ -11,7 +11,7 @@ export interface Node {
 export async function startOnRedis(
   options: PeerOptions,
   startNode: (index: number, redisPort: number) => Promise<Node>,
-): Promise<Servers & { nodes: Node[] }> {
+): Promise<Servers> {
   const redis = await startRedis(options.appendOnly);
   const nodes: Node[] = [];
   const stop = async (): Promise<void> => {
@@ -24,5 +24,6 @@ export async function startOnRedis(
     await stop();
     throw error;
   }
-  return { ports: nodes.map(({ port }) => port), brokers: nodes.map(({ broker }) => broker), redis, nodes, stop };
+  const processes = nodes.map(({ broker }) => broker);
+  return { ports: nodes.map(({ port }) => port), brokers: processes, processes, redis, stop };
 }

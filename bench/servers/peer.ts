@@ -1,3 +1,4 @@
+import type { ServerProcess } from './process.ts';
 import type { RedisServer } from './redis.ts';
 
 /** The servers of one peer, up and empty. */
@@ -5,6 +6,8 @@ export interface Servers {
   /** Where clients connect, one port for each node. */
   ports: number[];
   brokers: { pid: number }[];
+  /** Those of them that are processes of their own, and not started by another one of them. */
+  processes: ServerProcess[];
   /** The Redis they share, if any. */
   redis: RedisServer | null;
   stop(): Promise<void>;

@@ -25,12 +25,17 @@ export class ServerProcess {
   readonly pid: number;
   /** The line of its output by which it told that it is up; null where its port told it. */
   readonly announcement: Readonly<Record<string, unknown>> | null;
+  /** Its last lines. */
+  readonly output: readonly string[];
+  readonly runsOnNode: boolean;
   readonly #child: ChildProcess;
   readonly #exited: Promise<void>;
 
   /** Starts a server and waits until it is up. Rejects with its last output when it is not within 20 s. */
   static async start(command: Command): Promise<ServerProcess> {
-    const child = spawn(command.file, command.args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    // its inspector, should it be opened, takes a free port
+    const env = { ...process.env, NODE_OPTIONS: '--inspect-port=0' };
+    const child = spawn(command.file, command.args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
     const output: string[] = [];
     let announcement: Record<string, unknown> | null = null;
     for (const stream of [child.stdout, child.stderr]) {
@@ -55,11 +60,13 @@ export class ServerProcess {
         throw new Error(`${command.name} did not start (${ending ?? `not up after ${startMs / 1000} s`})\n${output.join('\n')}`);
       }
     }
-    return new ServerProcess(child, command.directory, announcement);
+    return new ServerProcess(child, command, output, announcement);
   }
 
-  private constructor(child: ChildProcess, directory: string | undefined, announcement: Record<string, unknown> | null) {
+  private constructor(child: ChildProcess, { file, directory }: Command, output: readonly string[], announcement: Record<string, unknown> | null) {
     this.#child = child;
+    this.output = output;
+    this.runsOnNode = file === process.execPath;
     this.announcement = announcement;
     this.pid = child.pid!;
     const clean = (): void => {

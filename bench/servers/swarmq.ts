@@ -24,7 +24,7 @@ export const swarmq: Peer = {
 
   async start({ nodeArgs }): Promise<Servers> {
     const { broker, port } = await startNode(nodeArgs, 0);
-    return { ports: [port], brokers: [broker], redis: null, stop: () => broker.stop() };
+    return { ports: [port], brokers: [broker], processes: [broker], redis: null, stop: () => broker.stop() };
   },
 };
 

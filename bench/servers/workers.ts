@@ -20,7 +20,7 @@ export const swarmqWorkers: Peer = {
 
   async start(options) {
     const servers = await startOnRedis({ ...options, nodes: 1 }, (_, redisPort) => startCluster(options.nodeArgs, redisPort));
-    const pids = servers.nodes.flatMap(({ broker }) => workersOf(broker));
+    const pids = servers.processes.flatMap(workersOf);
     return { ...servers, brokers: [...servers.brokers, ...pids.map((pid) => ({ pid }))] };
   },
 };
