@@ -51,6 +51,8 @@ const sessionPrefix = 's:';
 const liveOption = Buffer.from([1]);
 const quietOption = Buffer.from([0]);
 const cachedTopics = 20_000;
+/** in characters: longer ones are looked up each time, so that what is kept is bounded in bytes too */
+const longestCachedTopic = 512;
 const keptNodes = 1000;
 
 /**
@@ -90,6 +92,7 @@ export class Routes implements RouteSink {
     const known = this.#matches.get(topic);
     if (known !== undefined && known.version === this.version) return known;
     const match = this.#find(topic, null);
+    if (topic.length > longestCachedTopic) return match;
     if (this.#matches.size >= cachedTopics) this.#matches.clear();
     this.#matches.set(topic, match);
     return match;

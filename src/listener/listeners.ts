@@ -51,13 +51,14 @@ function makeServer(listener: Listener, config: Config, engine: Engine): Server 
     socket.once('close', () => open--);
     return true;
   };
+  const { connectTimeoutMs: handshakeMs, maxPacketBytes } = config.mqtt;
   if (listener.scheme === 'ws' || listener.scheme === 'wss') {
-    return makeWebSocketServer(listener, config.mqtt.maxPacketBytes, (stream, request) => {
+    return makeWebSocketServer(listener, { handshakeMs, maxPacketBytes }, (stream, request) => {
       if (admit(stream)) engine.accept(stream, false, request);
     });
   }
   const isPlain = listener.scheme === 'mqtt';
-  return makeTcpServer(listener, (socket: Socket) => {
+  return makeTcpServer(listener, handshakeMs, (socket: Socket) => {
     if (admit(socket)) engine.accept(socket, isPlain);
   });
 }

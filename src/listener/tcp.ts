@@ -7,11 +7,11 @@ import type { Listener, ListenerTls } from '../config/listener.ts';
 /** The least version of TLS that is spoken. */
 const minVersion = 'TLSv1.2';
 
-/** A TCP or TLS server that hands each connection, after its handshake, to `accept`. */
-export function makeTcpServer(listener: Listener, accept: (socket: Socket) => void): Server {
+/** A TCP or TLS server that hands each connection, after its handshake in `handshakeMs`, to `accept`. */
+export function makeTcpServer(listener: Listener, handshakeMs: number, accept: (socket: Socket) => void): Server {
   const options = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 };
   if (listener.tls === null) return createServer(options, accept);
-  const server = createTlsServer({ ...options, ...tlsOptions(listener.tls), ALPNProtocols: ['mqtt'] }, accept);
+  const server = createTlsServer({ ...options, ...tlsOptions(listener.tls), ALPNProtocols: ['mqtt'], handshakeTimeout: handshakeMs }, accept);
   // a handshake that fails is the peer's affair; it must not end the process
   server.on('tlsClientError', (_error, socket) => socket.destroy());
   return server;

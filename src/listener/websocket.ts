@@ -11,8 +11,15 @@ const subprotocols = ['mqtt', 'mqttv3.1'];
 /**
  * MQTT over WebSocket [MQTT 5, 6]: subprotocol `mqtt`, binary frames, one path; anything else is answered with an HTTP error.
  */
-export function makeWebSocketServer(listener: Listener, maxPacketBytes: number, accept: (stream: Duplex, request: IncomingMessage) => void): Server {
-  const server = listener.tls === null ? createServer() : createHttpsServer(tlsOptions(listener.tls));
+export function makeWebSocketServer(
+  listener: Listener,
+  limits: { readonly handshakeMs: number; readonly maxPacketBytes: number },
+  accept: (stream: Duplex, request: IncomingMessage) => void,
+): Server {
+  const { handshakeMs, maxPacketBytes } = limits;
+  const patience = { headersTimeout: handshakeMs, requestTimeout: handshakeMs, connectionsCheckingInterval: Math.ceil(handshakeMs / 4) };
+  const server =
+    listener.tls === null ? createServer(patience) : createHttpsServer({ ...patience, ...tlsOptions(listener.tls), handshakeTimeout: handshakeMs });
   server.on('request', (_request, response) => {
     response.writeHead(426, { connection: 'close', 'content-type': 'text/plain' }).end('This is an MQTT over WebSocket endpoint.\n');
   });
