@@ -59,6 +59,7 @@ describe('MQTT over TLS', () => {
         { url: 'mqtts://127.0.0.1:0', tls: tls({ caFile: certificates.path('authority.pem'), requestCertificate: true }) },
       ],
     },
+    set: { 'mqtt.connectTimeoutMs': 1000 },
   }));
   const portOf = (index: number): number => Number(new URL(node().addresses[index]!).port);
   const options = (index: number, more: ConnectionOptions = {}): ConnectionOptions => ({
@@ -113,6 +114,15 @@ describe('MQTT over TLS', () => {
   it('does not speak versions of TLS before 1.2', async () => {
     const socket = connectTls(options(0, { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' }));
     await new PacketClient(socket, 4).expectClosed();
+  });
+
+  it('closes what does not complete a handshake in time', async () => {
+    const closes = [0, 1].map(async (index) => {
+      const socket = connectTcp(portOf(index), '127.0.0.1');
+      socket.resume();
+      await once(socket, 'close');
+    });
+    await Promise.all(closes);
   });
 
   it('closes what is no TLS, and goes on', async () => {

@@ -8,7 +8,7 @@ import { PacketClient } from '../support/packets.ts';
 import { forEachVersion, message, nodeFor, send, subscribe, take } from './conversation.ts';
 
 describe('MQTT over WebSocket', () => {
-  const node = nodeFor({ listen: ['ws://127.0.0.1:0/mqtt', 'mqtt://127.0.0.1:0'] });
+  const node = nodeFor({ listen: ['ws://127.0.0.1:0/mqtt', 'mqtt://127.0.0.1:0'], set: { 'mqtt.connectTimeoutMs': 1000 } });
 
   const openSocket = async (protocols: string | string[] = 'mqtt', path = '/mqtt'): Promise<WebSocket> => {
     const socket = new WebSocket(`ws://127.0.0.1:${node().port}${path}`, protocols);
@@ -123,6 +123,16 @@ describe('MQTT over WebSocket', () => {
       socket.resetAndDestroy();
     }
     await assertServing();
+  });
+
+  it('closes what does not complete its request in time', async () => {
+    const closes = ['', 'GET /mqtt HTTP/1.1\r\nHost: '].map(async (bytes) => {
+      const socket = connectTcp(node().port, '127.0.0.1');
+      socket.resume();
+      socket.write(bytes);
+      await once(socket, 'close');
+    });
+    await Promise.all(closes);
   });
 
   it('answers a plain HTTP request with 426', async () => {

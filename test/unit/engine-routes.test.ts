@@ -94,6 +94,15 @@ describe('Routes', () => {
     assert.notEqual(routes.match('a'), match);
   });
 
+  it('keep nothing of very long topics, so that strangers cannot fill the memory with them', () => {
+    const routes = makeRoutes();
+    const long = 'x'.repeat(10_000);
+    routes.addLocal('#', session('one'), options(0));
+    assert.equal(routes.match('short'), routes.match('short'));
+    assert.notEqual(routes.match(long), routes.match(long));
+    assert.equal(routes.match(long).locals.length, 1);
+  });
+
   it('do not count this node among the others', () => {
     const routes = makeRoutes();
     routes.change(nodeRoute('a', self, 'live'));
