@@ -131,13 +131,15 @@ export class Commit {
     });
   }
 
-  /** Gives up everything that waits: this life of the node is over, and nothing of it may be written any more. */
+  /**
+   * Gives up everything that waits: this life of the node is over, and nothing of it may be written any more. What it queued
+   * before is still told to its owners.
+   */
   abandon(): void {
     for (const pending of this.#waiting) pending.origin.done?.(new BrokerError('fenced', 'this node lost its lease: the message was not committed'));
     this.#waiting = [];
     this.#waitingBytes = 0;
     this.#settling.clear();
-    this.#nudges = [];
     this.#tellFlushed();
   }
 
@@ -229,7 +231,8 @@ export class Commit {
     try {
       const outcome = readOnce(this.#engine, batch, once);
       if (outcome === 'fenced') this.#engine.lost(session);
-      else if (outcome !== 'seen') pending.seqs = outcome;
+      else if (outcome === 'seen') deliverQueued(this.#engine, pending.message, pending.record!, pending.match, null);
+      else pending.seqs = outcome;
     } catch (error) {
       this.#garbled(session, error);
     }

@@ -52,6 +52,8 @@ export class Delivery {
   #offered = 0;
   #isReading = false;
   #isReadingNow = false;
+  /** the read that is under way may have missed what is looked for */
+  #looksAgain = false;
   /** everything up to this number may have been sent by an earlier connection */
   #repeatUpTo = 0;
   /** how many more of the queued messages may have been, when nobody knows up to which number */
@@ -117,8 +119,12 @@ export class Delivery {
     this.pump();
   }
 
-  /** A message that was committed to the stored queue under this number. */
+  /** A message that was committed to the stored queue under this number; 0: under one that nobody knows. */
   offer(seq: number, message: Message, options: SubscriptionOptions, retain: boolean): void {
+    if (seq === 0) {
+      this.#look();
+      return;
+    }
     if (seq < this.#expected) return;
     if (seq > this.#offered) this.#offered = seq;
     if (!this.#isReading && seq === this.#expected && this.#hasRoom) {
@@ -260,6 +266,13 @@ export class Delivery {
     this.#engine.commit.settle(this.#session);
   }
 
+  /** Reads what is queued, whatever was offered. */
+  #look(): void {
+    this.#isReading = true;
+    this.#looksAgain = this.#isReadingNow;
+    this.#readOn();
+  }
+
   #readOn(): void {
     if (this.#isReadingNow || !this.#isReading || !this.#hasRoom || this.#session.isOver) return;
     this.#isReadingNow = true;
@@ -306,6 +319,10 @@ export class Delivery {
       // what had been offered before the read is gone (dropped over the limit): go on behind it
       this.#expected = offered + 1;
       this.#isReading = this.#offered > offered;
+    }
+    if (this.#looksAgain) {
+      this.#looksAgain = false;
+      this.#isReading = true;
     }
     this.pump();
     this.#engine.flushSoon();

@@ -68,13 +68,15 @@ export function readOnce(engine: Engine, batch: Batch, push: OncePush): readonly
 /**
  * Hands queued messages to their sessions: those served here directly, those elsewhere by a nudge to every node that has
  * connected subscribers of the topic, which is where an owner can be. The nudge may be lost, the queue may not.
+ *
+ * `seqs` null: it was queued before, and the numbers were lost with the answer. Its sessions look for themselves.
  */
-export function deliverQueued(engine: Engine, message: Message, record: Buffer, match: Match, seqs: readonly number[]): void {
+export function deliverQueued(engine: Engine, message: Message, record: Buffer, match: Match, seqs: readonly number[] | null): void {
   let elsewhere: { route: QueueTarget; seq: number }[] | null = null;
-  for (let i = 0; i < seqs.length; i++) {
-    const seq = seqs[i]!;
-    if (seq === 0) continue;
+  for (let i = 0; i < match.queues.length; i++) {
     const route = match.queues[i]!;
+    const seq = seqs === null ? 0 : seqs[i]!;
+    if (seqs === null ? route.qos === 0 : seq === 0) continue;
     if (isMember(route)) deliverToMember(engine, message, record, route, seq);
     else if (!isServedHere(engine, message, route, seq)) (elsewhere ??= []).push({ route, seq });
   }

@@ -24,6 +24,8 @@ export async function fireWill(engine: Engine, connection: Connection | null, cl
   const push = spreadOnce(engine, batch, message, match, bytes, once);
   await carryOut(batch);
   const outcome = readOnce(engine, batch, push);
+  // it may have been this very call, whose answer was lost
+  if (outcome === 'seen') deliverQueued(engine, message, bytes, match, null);
   if (outcome === 'seen' || outcome === 'fenced') return false;
   if (message.retain) await retain(engine, message, bytes);
   engine.count.wills.value++;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { eventually } from '../support/eventually.ts';
+import { Ledger } from '../support/ledger.ts';
 import { startCluster, startNode, type TestNode } from '../support/node.ts';
 import { openPackets } from '../support/packets.ts';
 import { startRedis } from '../support/redis.ts';
@@ -80,6 +81,31 @@ describe('a node cut from Redis under load', function () {
     await load.judge();
     await lonely.stop();
     await cluster.stop();
+    await proxy.stop();
+    await redis.stop();
+  });
+
+  it('just after Redis took a QoS 2 message: it reaches its subscribers everywhere, though the node never heard the answer', async () => {
+    const redis = await startRedis();
+    const proxy = await startProxy(redis.port);
+    const other = await startNode({ redis: redis.url });
+    const cutOff = await startNode({ redis: `redis://127.0.0.1:${proxy.port}` });
+    const ledger = new Ledger();
+    const device = (id: string, { port }: TestNode, ...filters: string[]): Device =>
+      new Device({ id, ports: () => [port], ledger, ...(filters.length === 0 ? {} : { subscribe: { filters, qos: 2 } }) });
+    const publisher = device('publisher', cutOff);
+    const subscribers = [device('near', cutOff, 'once'), device('far', other, 'once')];
+    await Promise.all([publisher, ...subscribers].map((one) => one.ready()));
+    const direct = redis.client();
+    proxy.slow(300);
+    publisher.publish('once', 2);
+    await eventually(async () => (await direct.xlen('sq:s:{far}:q')) === 1, { what: 'message in the queue' });
+    proxy.cut();
+    proxy.slow(0);
+    await publisher.settle();
+    for (const { id } of subscribers) await eventually(() => ledger.missing(id) === 0, { what: `message at ${id}` });
+    ledger.assertHolds();
+    await Promise.all([other.stop(), cutOff.stop()]);
     await proxy.stop();
     await redis.stop();
   });
