@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { connect as connectTcp } from 'node:net';
 import { once } from 'node:events';
 import { generate } from 'mqtt-packet';
+import { eventually } from '../support/eventually.ts';
 import { openPackets } from '../support/packets.ts';
-import { codeOf, enter, forEachStore, forEachVersion, message, subscribe, take } from './conversation.ts';
+import { closedBy, codeOf, enter, forEachStore, forEachVersion, leave, message, nodeFor, subscribe, take } from './conversation.ts';
 
 forEachStore('CONNECT', (node) => {
   forEachVersion((version) => {
@@ -123,5 +124,20 @@ forEachStore('CONNECT', (node) => {
     const client = await openPackets(node().port, 5);
     assert.equal(codeOf(await client.connect({ properties: { authenticationMethod: 'SCRAM-SHA-1' } })), 0x8c);
     await client.expectClosed();
+  });
+});
+
+describe('Connections over the limit', () => {
+  const node = nodeFor({ set: { 'mqtt.maxConnections': 2 } });
+
+  it('are closed at once, and counted; when others go there is room again', async () => {
+    const first = await enter(node(), 5);
+    const second = await enter(node(), 5);
+    const third = await openPackets(node().port, 5);
+    await third.expectClosed();
+    await eventually(async () => (await closedBy(node(), 'quota-exceeded')) === 1, { what: 'count' });
+    await leave(first);
+    await second.expectQuiet();
+    await eventually(() => enter(node(), 5), { what: 'room' });
   });
 });

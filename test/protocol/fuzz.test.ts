@@ -119,7 +119,9 @@ forEachStore(`${packets} mutated packets`, (node) => {
     await Promise.all(Array.from({ length: atOnce }, lane));
     assert.ok(node().isRunning);
     await eventually(async () => (await counted(node(), 'swarmq_connections')) === 2, { withinMs: 10_000, what: 'end of all connections but the canary' });
+    await eventually(async () => (await counted(node(), 'swarmq_sessions')) === 2, { withinMs: 10_000, what: 'end of all sessions but the canary\'s' });
     await canary.stop();
+    assert.equal(await counted(node(), 'swarmq_commit_depth'), 0);
     const page = await (await fetch(`${node().adminUrl}/metrics`)).text();
     const reasons = Array.from(page.matchAll(/swarmq_connections_closed_total\{reason="([^"]+)"/g), ([, reason]) => reason!);
     assert.deepEqual(reasons.filter((reason) => !plausible.includes(reason)), []);
