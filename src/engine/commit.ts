@@ -131,10 +131,7 @@ export class Commit {
     });
   }
 
-  /**
-   * Gives up everything that waits: this life of the node is over, and nothing of it may be written any more. What it queued
-   * before is still told to its owners.
-   */
+  /** Gives up everything that waits but for nudges: this life of the node is over, and nothing of it may be written any more. */
   abandon(): void {
     for (const pending of this.#waiting) pending.origin.done?.(new BrokerError('fenced', 'this node lost its lease: the message was not committed'));
     this.#waiting = [];

@@ -2,9 +2,11 @@ import { BrokerError, asBrokerError } from '../base/errors.ts';
 import { Message } from '../base/message.ts';
 import { reasons } from '../base/reasons.ts';
 import { newIncomingPublish, readPublish } from '../codec/publish.ts';
+import { encodeRecord } from '../codec/record.ts';
 import type { Connection } from './connection.ts';
 import { noOrigin, publish, type Origin } from './publish.ts';
 import type { Session } from './session.ts';
+import { deliverQueued } from './spread.ts';
 
 /** Read into again for each packet: nothing of it outlives the call. */
 const incoming = newIncomingPublish();
@@ -19,12 +21,8 @@ export function handlePublish(connection: Connection, session: Session): void {
   if (levels(topic) > engine.config.mqtt.maxTopicLevels) {
     throw new BrokerError('topic-name-invalid', `PUBLISH: the topic has more than ${engine.config.mqtt.maxTopicLevels} levels`);
   }
-  if (qos > 0) {
-    if (qos === 2 && session.incoming?.has(packetId)) {
-      // a repetition: answered when the first one was committed, never published again [MQTT-4.3.3-10]
-      if (session.incoming.get(packetId) === true) connection.sendAck(5, packetId, 0);
-      return;
-    }
+  const isRepetition = qos === 2 && session.incoming?.has(packetId) === true;
+  if (qos > 0 && !isRepetition) {
     admit(connection, session);
     if (qos === 2) (session.incoming ??= new Map()).set(packetId, false);
   }
@@ -39,9 +37,24 @@ export function handlePublish(connection: Connection, session: Session): void {
     now,
     session.clientId,
   );
+  if (isRepetition) {
+    repeat(connection, session, message, packetId);
+    return;
+  }
   const isNoted = qos > 0 || engine.hooks.onPublished !== null;
   const origin: Origin = isNoted ? { session, packetId, done: null } : noOrigin;
   authorize(connection, session, message, origin);
+}
+
+/**
+ * A QoS 2 message that came before is answered when that one was committed, and never published again [MQTT-4.3.3-10]. Where
+ * it was queued it is looked for: the node that took it may have died before it told.
+ */
+function repeat(connection: Connection, session: Session, message: Message, packetId: number): void {
+  if (session.incoming?.get(packetId) !== true) return;
+  const { engine } = connection;
+  deliverQueued(engine, message, encodeRecord(message), engine.routes.matchFor(message.topic, message.publisher), null);
+  connection.sendAck(5, packetId, 0);
 }
 
 function authorize(connection: Connection, session: Session, message: Message, origin: Origin): void {
