@@ -12,13 +12,14 @@ const atOnce = 256;
 
 /**
  * A member is connected no more: the others of its groups are chosen from now on, and get what it did not acknowledge. `epoch`
- * is that of its owner, or of a dead one for which this is done. `isEnding`: the session will not come back, so members that
- * are not connected are better than none.
+ * is that of its owner, or of a dead one for which this is done. `isEnding`: the session will not come back, so it is a member
+ * no more, and others that are not connected are better than none.
  */
 export async function leaveGroups(engine: Engine, clientId: string, epoch: number, isEnding: boolean): Promise<void> {
   const memberships = engine.routes.membershipsOf(clientId);
   if (memberships.length === 0) return;
-  await engine.changeRoutes(memberships.map((member) => sessionRoute(member.group, clientId, encodeMember(member, ''))));
+  const left = (member: MemberRoute): Buffer | null => (isEnding ? null : encodeMember(member, ''));
+  await engine.changeRoutes(memberships.map((member) => sessionRoute(member.group, clientId, left(member))));
   const leaver: Leaver = { clientId, epoch, queue: engine.store.queues.ref(clientId), isEnding };
   for (let from = 1; ; ) {
     const entries = await engine.patiently(() => engine.store.queues.read(leaver.queue, from, atOnce));

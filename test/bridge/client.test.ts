@@ -9,6 +9,7 @@ import { sharedKafka, startKafka, type TestKafka } from '../support/kafka.ts';
 import { freePort } from '../support/ports.ts';
 import { TestProcess } from '../support/process.ts';
 import { temporaryFolder } from '../support/folder.ts';
+import { firsts } from './outbox-feed.ts';
 
 function open(brokers: string, settings: Partial<KafkaSettings> = {}): KafkaClient {
   const client = openKafkaClient(
@@ -69,11 +70,12 @@ describe('the Kafka client', function () {
     const batch = [...records('client-a', 500), ...records('client-b', 500)];
     await persist(client, batch);
     for (const topic of ['client-a', 'client-b']) {
-      const arrived = await kafka.consume(topic, { count: 500 });
+      // a request may have been repeated while the topics were made: once or more, in order of first appearance
+      const arrived = await kafka.consume(topic);
       for (let car = 0; car < 7; car++) {
         const own = arrived.filter(({ key }) => key === `car-${car}`);
         assert.equal(new Set(own.map(({ partition }) => partition)).size, 1);
-        assert.deepEqual(own.map(({ value }) => value), records(topic, 500).filter(({ key }) => key === `car-${car}`).map(({ value }) => value.toString()));
+        assert.deepEqual(firsts(own.map(({ value }) => value ?? '')), records(topic, 500).filter(({ key }) => key === `car-${car}`).map(({ value }) => value.toString()));
       }
       assert.equal(arrived[0]?.headers['mqtt-topic'], 'vehicles/ä');
     }
