@@ -149,7 +149,7 @@ function readValue(body: Body, type: Exclude<Row['type'], 'pair'>, name: string)
     case 'bit': {
       const value = body.u8(name);
       if (value > 1) throw protocolError(body.packet, `${name} is ${value}, neither 0 nor 1`);
-      return type === 'flag' ? value === 1 : (value as 0 | 1);
+      return type === 'flag' ? value === 1 : (value);
     }
   }
 }

@@ -67,7 +67,7 @@ function merge(old: unknown, patch: unknown, field: string): unknown {
   if (Array.isArray(patch)) {
     if (!Array.isArray(old)) return patch;
     if (!namedLists.includes(field)) throw new Error(`a patch of the list ${field} is not known to this renderer`);
-    const added = patch.filter((entry) => !old.some((other) => nameOf(other) === nameOf(entry)));
+    const added: unknown[] = patch.filter((entry) => !old.some((other) => nameOf(other) === nameOf(entry)));
     const changed = old.map((entry: unknown) => {
       const change: unknown = patch.find((other) => nameOf(other) === nameOf(entry));
       return change === undefined ? entry : merge(entry, change, '');

@@ -14,13 +14,7 @@ import {
   writeAck,
   writePublishHead,
 } from '../../src/codec/publish.ts';
-import {
-  encodeSuback,
-  encodeSubscriptionId,
-  encodeUnsuback,
-  readSubscribe,
-  readUnsubscribe,
-} from '../../src/codec/subscribe.ts';
+import { encodeSuback, encodeSubscriptionId, encodeUnsuback, readSubscribe, readUnsubscribe } from '../../src/codec/subscribe.ts';
 import { framed, randomFrom, readWhole, versions } from '../support/codec.ts';
 
 type Version = 3 | 4 | 5;

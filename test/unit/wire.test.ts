@@ -62,7 +62,7 @@ describe('wire: one entry of an inbox', () => {
   it('random bytes never throw', () => {
     for (let seed = 1; seed < 20_000; seed++) {
       let state = seed;
-      const bytes = Buffer.from({ length: seed % 40 }, () => (state = (state * 48_271) % 2_147_483_647) & 0xff);
+      const bytes = Buffer.from(Array.from({ length: seed % 40 }, () => (state = (state * 48_271) % 2_147_483_647) & 0xff));
       if (bytes.length > 2) bytes.set([1, 0, seed % 5]);
       read(bytes);
     }
