@@ -57,7 +57,7 @@ export interface Inbox {
   /** Appends the frames added so far as one entry for each receiver. Called once, before the commit. */
   seal(batch: Batch): void;
   /** One frame as part of something that happens once: stream key, field and value. */
-  target(to: Incarnation, head: Buffer, body: Buffer | null): { kind: 'stream'; key: string; field: string; value: Buffer; maxEntries: number };
+  target(to: Incarnation, head: Buffer, body: Buffer | null): { kind: 'stream'; isMade: boolean; key: string; field: string; value: Buffer; maxEntries: number };
 }
 
 /** How sessions change hands. */

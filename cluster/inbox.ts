@@ -84,7 +84,7 @@ export class InboxSender implements Inbox {
     const entry = new EntryWriter(this.#opening, this.#opening.length + 4 + head.length + (body?.length ?? 0));
     entry.add(head, body);
     this.#sent.value++;
-    return { kind: 'stream', key: this.#keys.inbox(to), field: inboxField, value: entry.take(), maxEntries: this.#maxEntries };
+    return { kind: 'stream', isMade: false, key: this.#keys.inbox(to), field: inboxField, value: entry.take(), maxEntries: this.#maxEntries };
   }
 
   #append(batch: RedisBatch, to: Incarnation, entry: EntryWriter, body: Buffer | null): void {

@@ -236,7 +236,7 @@ export class Commit {
   }
 
   async #catchUp(pendings: Pending[]): Promise<void> {
-    for (;;) {
+    while (!this.#engine.isStopped) {
       try {
         await this.#engine.cluster.routes.catchUp();
         break;

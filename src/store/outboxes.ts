@@ -13,9 +13,11 @@ export interface OutboxRef {
   readonly shard: number;
 }
 
-/** An append to some other stream of the store, which is made when it does not exist. */
+/** An append to some other stream of the store. */
 export interface StreamTarget {
   readonly kind: 'stream';
+  /** whether the stream is made when it is not there: an inbox of a life that ended is not */
+  readonly isMade: boolean;
   readonly key: string;
   readonly field: string;
   readonly value: Buffer;

@@ -44,7 +44,7 @@ export class MemoryOutboxes implements Outboxes {
   }
 
   target(outbox: OutboxRef, rule: string, record: Buffer): StreamTarget {
-    return { kind: 'stream', key: (outbox as MemoryOutbox).key, field: rule, value: record, maxEntries: this.#most };
+    return { kind: 'stream', isMade: true, key: (outbox as MemoryOutbox).key, field: rule, value: record, maxEntries: this.#most };
   }
 
   /** Carries out a target that `target` made. */

@@ -55,7 +55,7 @@ export class RedisOutboxes implements Outboxes {
   }
 
   target(outbox: OutboxRef, rule: string, record: Buffer): StreamTarget {
-    return { kind: 'stream', key: (outbox as RedisOutboxRef).key, field: rule, value: record, maxEntries: this.#most };
+    return { kind: 'stream', isMade: true, key: (outbox as RedisOutboxRef).key, field: rule, value: record, maxEntries: this.#most };
   }
 
   measure(batch: Batch, outbox: OutboxRef): number {

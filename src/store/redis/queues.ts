@@ -101,8 +101,8 @@ export class RedisQueues implements Queues {
     const places = targets.map((target) => (target.kind === 'queue' ? keys.queue(target.queue.clientId) : target.key));
     const appends = targets.flatMap((target) =>
       target.kind === 'queue'
-        ? ['1-*', this.#most, field, framed(target.head, target.record)]
-        : ['*', target.maxEntries, target.field, target.value],
+        ? [0, '1-*', this.#most, field, framed(target.head, target.record)]
+        : [target.isMade ? 1 : 0, '*', target.maxEntries, target.field, target.value],
     );
     const { epoch } = once;
     if (once.kind === 'will') return fireWill.append(batch as RedisBatch, { meta, targets: places }, { epoch, appends });

@@ -1,8 +1,9 @@
 --[[
 queue_push_once: append an incoming QoS 2 message wherever it goes, and note its packet identifier, in one step.
 
-Does nothing when the identifier is noted already. Each target is a stream with four arguments: the id under which it is
-appended (`1-*` to a queue, which must exist; `*` to any other stream), the most entries it may hold, the field, the value.
+Does nothing when the identifier is noted already. Each target is a stream with five arguments: 1 when it is made if it
+is not there (a queue and an inbox are not), the id under which it is appended (`1-*` to a queue, else `*`), the most entries it
+may hold, the field, the value.
 The targets lie in other slots than the publisher's session: Redis Cluster needs another way.
 
 KEYS  meta incoming targets...
@@ -23,14 +24,14 @@ end
 
 local seqs = {}
 for i = 3, #KEYS do
-  local at = 3 + (i - 3) * 4
-  local id, most, field, value = unpack(ARGV, at, at + 3)
-  if id == '1-*' then
-    local added = redis.call('XADD', KEYS[i], 'NOMKSTREAM', 'MAXLEN', '~', most, id, field, value)
-    seqs[i - 2] = added and tonumber(string.sub(added, 3)) or 0
+  local at = 3 + (i - 3) * 5
+  local make, id, most, field, value = unpack(ARGV, at, at + 4)
+  local added
+  if make == '1' then
+    added = redis.call('XADD', KEYS[i], 'MAXLEN', '~', most, id, field, value)
   else
-    redis.call('XADD', KEYS[i], 'MAXLEN', '~', most, id, field, value)
-    seqs[i - 2] = 0
+    added = redis.call('XADD', KEYS[i], 'NOMKSTREAM', 'MAXLEN', '~', most, id, field, value)
   end
+  seqs[i - 2] = id == '1-*' and added and tonumber(string.sub(added, 3)) or 0
 end
 return { 'ok', seqs }

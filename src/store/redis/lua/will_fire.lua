@@ -1,7 +1,7 @@
 --[[
 will_fire: append a session's will wherever it goes, and take it from the session, in one step.
 
-Does nothing when the session has no will any more. The targets are those of queue_push_once: streams with four arguments
+Does nothing when the session has no will any more. The targets are those of queue_push_once: streams with five arguments
 each, in other slots than the session. Redis Cluster needs another way.
 
 KEYS  meta targets...
@@ -22,14 +22,14 @@ end
 
 local seqs = {}
 for i = 2, #KEYS do
-  local at = 2 + (i - 2) * 4
-  local id, most, field, value = unpack(ARGV, at, at + 3)
-  if id == '1-*' then
-    local added = redis.call('XADD', KEYS[i], 'NOMKSTREAM', 'MAXLEN', '~', most, id, field, value)
-    seqs[i - 1] = added and tonumber(string.sub(added, 3)) or 0
+  local at = 2 + (i - 2) * 5
+  local make, id, most, field, value = unpack(ARGV, at, at + 4)
+  local added
+  if make == '1' then
+    added = redis.call('XADD', KEYS[i], 'MAXLEN', '~', most, id, field, value)
   else
-    redis.call('XADD', KEYS[i], 'MAXLEN', '~', most, id, field, value)
-    seqs[i - 1] = 0
+    added = redis.call('XADD', KEYS[i], 'NOMKSTREAM', 'MAXLEN', '~', most, id, field, value)
   end
+  seqs[i - 1] = id == '1-*' and added and tonumber(string.sub(added, 3)) or 0
 end
 return { 'ok', seqs }
