@@ -207,7 +207,6 @@ export const options = {
     }),
   },
   retained: {
-    maxMessages: integer({ default: 1_000_000, min: 0, unit: 'messages', text: 'Most retained messages.' }),
     maxPayloadBytes: integer({ default: MiB, min: 0, unit: 'bytes', text: 'The largest payload that is retained.' }),
   },
   socket: {
@@ -216,14 +215,6 @@ export const options = {
       min: 16_384,
       unit: 'bytes',
       text: 'Bytes that may wait in one connection. Over it QoS 0 messages to this client are dropped and counted; QoS 1 and 2 wait in the queue.',
-    }),
-  },
-  connect: {
-    maxPerSecond: integer({
-      default: 0,
-      min: 0,
-      unit: 'per second',
-      text: 'Most new connections that are served per second; the others wait their turn. 0: no limit.',
     }),
   },
   cluster: {
