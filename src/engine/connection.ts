@@ -98,13 +98,14 @@ export class Connection {
     this.heardAt = this.engine.second;
     if (this.state === 'closed') return;
     this.reader.push(chunk);
-    if (!this.isBusy && !this.isHeldBack) this.#readOn();
+    // most clients wait for the answer anyway: pausing before bytes come costs a tenth of a connect
+    if (this.isBusy) this.stream.pause();
+    else if (!this.isHeldBack) this.#readOn();
   }
 
   /** Reads no further packet until `work` is done; its failure closes the connection. */
   waitFor(work: Promise<unknown>): void {
     this.isBusy = true;
-    this.stream.pause();
     work.then(
       () => {
         this.isBusy = false;
@@ -217,9 +218,12 @@ export class Connection {
     this.reader.release();
     this.output.flush();
     this.output.release();
-    this.stream.resume();
+    if (this.stream.isPaused()) this.stream.resume();
     this.stream.end();
-    setTimeout(() => this.stream.destroy(), lingerMs).unref();
+    const linger = setTimeout(() => this.stream.destroy(), lingerMs).unref();
+    this.stream.once('close', () => {
+      clearTimeout(linger);
+    });
     this.engine.closed(this, error);
   }
 
@@ -259,7 +263,7 @@ export class Connection {
     this.#readOn();
     if (this.isBusy || this.isHeldBack || this.#isClosed) return;
     if (this.#hasEnded) this.close(null);
-    else this.stream.resume();
+    else if (this.stream.isPaused()) this.stream.resume();
   }
 
   get #isClosed(): boolean {
