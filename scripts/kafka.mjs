@@ -7,9 +7,8 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { startChild } from './child.mjs';
-import { run } from './install.mjs';
-import { ensureKafkaJars, kafkaVersion } from './kafka-jars.mjs';
+import { kafkaVersion } from './kafka-jars.mjs';
+import { kafkaRuntime } from './kafka-runtime.mjs';
 import { freePort } from './ports.mjs';
 
 const readyWithinMs = 60_000;
@@ -21,17 +20,17 @@ const readyWithinMs = 60_000;
  * so that the caller decides what ends when.
  */
 export async function startKafka({ port, dir, logFile, detached = false } = {}) {
-  const jars = ensureKafkaJars();
   const folder = dir ?? mkdtempSync(join(tmpdir(), 'swarmq-kafka-'));
+  const runtime = kafkaRuntime(folder);
   const clientPort = port ?? (await freePort());
   const settings = writeSettings(folder, clientPort, await freePort());
-  format(jars, folder, settings);
+  format(runtime, folder, settings);
 
   const logPath = logFile ?? join(folder, 'kafka.log');
   const log = openSync(logPath, 'a');
   const heap = ['-Xms256m', '-Xmx512m', '-XX:+UseSerialGC'];
-  const java = [...heap, ...javaOptions(jars), 'kafka.Kafka', settings];
-  const server = startChild('java', java, { stdio: ['ignore', log, log], detached });
+  const java = [...heap, ...javaOptions(runtime.jars), 'kafka.Kafka', settings];
+  const server = runtime.start(java, { stdio: ['ignore', log, log], detached });
   closeSync(log);
   const exited = server.exited.then(() => {
     if (dir === undefined) rmSync(folder, { recursive: true, force: true });
@@ -93,11 +92,11 @@ function writeSettings(folder, clientPort, controllerPort) {
   return file;
 }
 
-function format(jars, folder, settings) {
+function format(runtime, folder, settings) {
   if (existsSync(join(folder, 'data', 'meta.properties'))) return;
   const clusterId = randomBytes(16).toString('base64url');
-  const java = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', ...javaOptions(jars)];
-  run('java', [...java, 'kafka.tools.StorageTool', 'format', '--cluster-id', clusterId, '--config', settings]);
+  const java = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', ...javaOptions(runtime.jars)];
+  runtime.run([...java, 'kafka.tools.StorageTool', 'format', '--cluster-id', clusterId, '--config', settings]);
 }
 
 /** Whether a Metadata request (key 3, version 1, no topics) gets an answer that names a broker. */

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, isFresh } from './build.mjs';
 import { ensureCommands, ensureNpm, say } from './install.mjs';
-import { ensureKafkaJars } from './kafka-jars.mjs';
+import { ensureKafka } from './kafka-runtime.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const folders = ['unit', 'store', 'protocol', 'cluster', 'bridge', 'chaos'];
@@ -99,7 +99,7 @@ async function main() {
 
   ensureNpm();
   ensureCommands('redis-server', 'mosquitto', 'mosquitto_pub', 'mosquitto_sub', 'kcat', 'haproxy', 'openssl');
-  if (wanted.some((name) => needKafka.includes(name))) ensureKafkaJars();
+  if (wanted.some((name) => needKafka.includes(name))) ensureKafka();
   if (!isFresh()) say('building');
   build();
 
