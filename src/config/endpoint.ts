@@ -8,10 +8,6 @@ export function parseAddress(text: string): Address | null {
   return port > 65_535 ? null : { host: match[1] ?? match[2] ?? '', port };
 }
 
-export function formatAddress({ host, port }: Address): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
-}
-
 export function checkHostPort(text: string): string | null {
   const address = parseAddress(text);
   return address === null || address.port === 0 ? 'is no address: write host:port, for example 127.0.0.1:9092' : null;

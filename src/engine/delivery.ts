@@ -84,13 +84,9 @@ export class Delivery {
     return this.#ready.length - this.#readyFrom;
   }
 
+  /** Messages sent and not finished. */
   get inFlight(): number {
     return this.#window.size;
-  }
-
-  /** Messages sent and not finished, of both QoS. */
-  get isIdle(): boolean {
-    return this.#window.size === 0 && this.waiting === 0;
   }
 
   /**
