@@ -8,7 +8,6 @@ export type DropReason =
   | 'packet-too-large'
   | 'unreadable'
   | 'retained-too-large'
-  | 'retained-full'
   | 'not-authorized'
   | 'outbox-full'
   | 'commit-full'

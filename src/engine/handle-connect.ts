@@ -10,6 +10,7 @@ import type { Connection } from './connection.ts';
 import { Delivery } from './delivery.ts';
 import type { Engine } from './engine.ts';
 import { levels } from './handle-publish.ts';
+import { takenOver } from './leave.ts';
 import { sessionRoute } from './routes.ts';
 import { Session, type WillOrder } from './session.ts';
 import { decodeOptions, type SubscriptionOptions } from './subscription.ts';
@@ -219,10 +220,6 @@ function willOf(engine: Engine, connect: Connect): WillOrder | null {
 function willMessage(engine: Engine, will: Will, clientId: string): Message {
   const lifetimeMs = will.expirySeconds < 0 ? 0 : Math.max(1, will.expirySeconds * 1000);
   return new Message(will.topic, will.payload, will.qos, will.retain, will.properties, lifetimeMs, engine.clock.now(), clientId);
-}
-
-function takenOver(): BrokerError {
-  return new BrokerError('taken-over', 'another connection with the same client identifier took the session over');
 }
 
 function isGone(connection: Connection): boolean {

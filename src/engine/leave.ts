@@ -62,9 +62,13 @@ export async function letGo(engine: Engine, clientId: string, epoch: number): Pr
     const session = engine.sessions.get(clientId);
     if (session === undefined || session.epoch >= epoch) return;
     engine.count.takeovers.value++;
-    session.connection.close(new BrokerError('taken-over', 'another connection with the same client identifier took the session over'));
+    session.connection.close(takenOver());
     await session.left;
   });
+}
+
+export function takenOver(): BrokerError {
+  return new BrokerError('taken-over', 'another connection with the same client identifier took the session over');
 }
 
 /** Tidies up after a session that is no more. */
