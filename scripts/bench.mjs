@@ -4,12 +4,13 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from './build.mjs';
 import { ensureCommands, ensureNpm, say } from './install.mjs';
+import { ensureHiveMq, ensureMochi } from './peers.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const args = process.argv.slice(2);
 const peers = /--peers[= ](\S+)/.exec(args.join(' '))?.[1];
 const isMeasuring = !args.includes('--report') && !args.includes('--help');
-const isAboutUs = peers === undefined || peers.includes('swarmq');
+const takesPart = (name) => peers === undefined || peers.includes(name);
 
 try {
   ensureNpm();
@@ -21,13 +22,18 @@ try {
 }
 
 function prepare() {
-  try {
-    ensureCommands('redis-server', 'mosquitto');
-  } catch (error) {
-    // the peers that need them are left out
-    say(error.message);
+  const needs = [() => ensureCommands('redis-server', 'mosquitto')];
+  if (takesPart('hivemq')) needs.push(ensureHiveMq);
+  if (takesPart('mochi')) needs.push(ensureMochi);
+  for (const ensure of needs) {
+    try {
+      ensure();
+    } catch (error) {
+      // the peers that need it are left out
+      say(error.message);
+    }
   }
-  if (isAboutUs) build();
+  if (takesPart('swarmq')) build();
 }
 
 async function bench() {

@@ -5,7 +5,7 @@ export const backlog: LoadScenario = {
   title: 'Two nodes, 50,000 messages of 200 B, QoS 1, stored for a persistent session and drained when it is back',
   unit: 'message',
   nodes: 2,
-  peers: ['mosquitto', 'stock', 'swarmq-redis'],
+  peers: ['mosquitto', 'hivemq', 'mochi', 'stock', 'swarmq-redis'],
   figure: 'perSecond',
   goals: [
     { of: 'swarmq-redis', figure: 'perSecond', to: null, bound: { atLeast: 50_000 } },

@@ -5,7 +5,7 @@ export const fanIn: LoadScenario = {
   title: 'One node, QoS 1, 1,000 publishers to 5 subscribers, each message to one of them by its topic, 128 B',
   unit: 'message',
   nodes: 1,
-  peers: ['mosquitto', 'aedes', 'swarmq', 'swarmq-redis'],
+  peers: ['mosquitto', 'hivemq', 'mochi', 'aedes', 'swarmq', 'swarmq-redis'],
   figure: 'cpuMicros',
   goals: [],
   plan: (mode) => ({

@@ -5,7 +5,7 @@ export const fanOut: LoadScenario = {
   title: 'One node, QoS 0, 1 publisher to 1,000 subscribers, 128 B',
   unit: 'message',
   nodes: 1,
-  peers: ['mosquitto', 'aedes', 'swarmq', 'swarmq-redis'],
+  peers: ['mosquitto', 'hivemq', 'mochi', 'aedes', 'swarmq', 'swarmq-redis'],
   figure: 'cpuMicros',
   goals: [{ of: 'swarmq', figure: 'cpuMicros', to: 'mosquitto', bound: { atMost: 0.5 } }],
   plan: (mode) => ({

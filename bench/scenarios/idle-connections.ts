@@ -5,7 +5,7 @@ export const idleConnections: LoadScenario = {
   title: 'One node, memory of an idle connection with one subscription, above the empty node',
   unit: 'connection',
   nodes: 1,
-  peers: ['mosquitto', 'aedes', 'stock', 'swarmq', 'swarmq-redis'],
+  peers: ['mosquitto', 'hivemq', 'mochi', 'aedes', 'stock', 'swarmq', 'swarmq-redis'],
   figure: 'brokerKiBEach',
   isAboutMemory: true,
   goals: [

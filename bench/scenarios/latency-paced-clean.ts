@@ -5,7 +5,7 @@ export const latencyPacedClean: LoadScenario = {
   title: 'One node, QoS 1, clean sessions, 50 pairs, 5,000 messages per second in all, 128 B',
   unit: 'message',
   nodes: 1,
-  peers: ['mosquitto', 'aedes', 'swarmq', 'swarmq-redis'],
+  peers: ['mosquitto', 'hivemq', 'mochi', 'aedes', 'swarmq', 'swarmq-redis'],
   figure: 'p99Ms',
   goals: [{ of: 'swarmq', figure: 'p99Ms', to: null, bound: { atMost: 2 } }],
   plan: (mode) => ({

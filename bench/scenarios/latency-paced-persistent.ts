@@ -5,7 +5,7 @@ export const latencyPacedPersistent: LoadScenario = {
   title: 'Two nodes through Redis, QoS 1, persistent sessions, 50 pairs, 5,000 messages per second in all, 128 B',
   unit: 'message',
   nodes: 2,
-  peers: ['mosquitto', 'stock', 'swarmq-redis'],
+  peers: ['mosquitto', 'hivemq', 'mochi', 'stock', 'swarmq-redis'],
   figure: 'p99Ms',
   goals: [{ of: 'swarmq-redis', figure: 'p99Ms', to: null, bound: { atMost: 5 } }],
   plan: (mode) => ({

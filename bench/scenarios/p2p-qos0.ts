@@ -5,7 +5,7 @@ export const p2pQos0: LoadScenario = {
   title: 'One node, QoS 0, 50 publishers to 50 subscribers one to one, 128 B',
   unit: 'message',
   nodes: 1,
-  peers: ['mosquitto', 'aedes', 'stock', 'swarmq', 'swarmq-redis'],
+  peers: ['mosquitto', 'hivemq', 'mochi', 'aedes', 'stock', 'swarmq', 'swarmq-redis'],
   figure: 'cpuMicros',
   goals: [
     { of: 'swarmq', figure: 'cpuMicros', to: 'mosquitto', bound: { atMost: 0.25 } },

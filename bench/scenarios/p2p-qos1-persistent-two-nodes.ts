@@ -5,7 +5,7 @@ export const p2pQos1PersistentTwoNodes: LoadScenario = {
   title: 'Two nodes through Redis, QoS 1, persistent sessions, 50 publishers to 50 subscribers one to one, 128 B',
   unit: 'message',
   nodes: 2,
-  peers: ['mosquitto', 'stock', 'swarmq-redis'],
+  peers: ['mosquitto', 'hivemq', 'mochi', 'stock', 'swarmq-redis'],
   figure: 'cpuMicros',
   goals: [
     { of: 'swarmq-redis', figure: 'cpuMicros', to: 'stock', bound: { atMost: 0.1 } },

@@ -5,7 +5,7 @@ export const p2pQos2Clean: LoadScenario = {
   title: 'One node, QoS 2, clean sessions, 50 publishers to 50 subscribers one to one, 128 B',
   unit: 'message',
   nodes: 1,
-  peers: ['mosquitto', 'aedes', 'swarmq', 'swarmq-redis'],
+  peers: ['mosquitto', 'hivemq', 'mochi', 'aedes', 'swarmq', 'swarmq-redis'],
   figure: 'cpuMicros',
   goals: [],
   plan: (mode) => ({

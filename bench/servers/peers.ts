@@ -1,4 +1,6 @@
 import { aedes, stock } from './aedes.ts';
+import { hivemq } from './hivemq.ts';
+import { mochi } from './mochi.ts';
 import { mosquitto } from './mosquitto.ts';
 import type { Peer, PeerName } from './peer.ts';
 import { swarmq, swarmqOnRedis } from './swarmq.ts';
@@ -6,6 +8,8 @@ import { swarmqWorkers } from './workers.ts';
 
 export const peers: Readonly<Record<PeerName, Peer>> = {
   mosquitto,
+  hivemq,
+  mochi,
   aedes,
   stock,
   swarmq,
