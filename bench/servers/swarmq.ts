@@ -6,8 +6,8 @@ import { freePort, host, ServerProcess } from './process.ts';
 import { redisVersion } from './redis.ts';
 
 export const swarmqFile = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
-/** No load balancer has to notice the end of a node here. */
-export const endAtOnce = ['--set', 'drain.graceMs=0'];
+/** No load balancer has to notice the end of a node here, and the rate of connects is what is measured. */
+export const unhurried = ['--set', 'drain.graceMs=0', '--set', 'mqtt.connectsPerSecond=1000000'];
 
 export function ownVersion(): string | null {
   if (!existsSync(swarmqFile)) return null;
@@ -48,7 +48,7 @@ export const swarmqOnRedis: Peer = {
 /** One node; in memory without a Redis. */
 export async function startNode(nodeArgs: readonly string[], index: number, redisPort?: number): Promise<Node> {
   const port = await freePort();
-  const flags = ['--node-id', `bench-${index}`, '--listen', `mqtt://${host}:${port}`, ...endAtOnce];
+  const flags = ['--node-id', `bench-${index}`, '--listen', `mqtt://${host}:${port}`, ...unhurried];
   if (redisPort !== undefined) flags.push('--redis', `redis://${host}:${redisPort}`);
   const args = [...nodeArgs, swarmqFile, 'start', ...flags];
   const broker = await ServerProcess.start({ name: 'swarmq', file: process.execPath, args, ready: { line: 'ready' } });

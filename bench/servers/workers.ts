@@ -2,7 +2,7 @@ import { startOnRedis } from './on-redis.ts';
 import type { Peer } from './peer.ts';
 import { freePort, host, ServerProcess } from './process.ts';
 import { redisVersion } from './redis.ts';
-import { endAtOnce, ownVersion, swarmqFile } from './swarmq.ts';
+import { unhurried, ownVersion, swarmqFile } from './swarmq.ts';
 
 const workers = 2;
 
@@ -28,7 +28,7 @@ export const swarmqWorkers: Peer = {
 async function startCluster(nodeArgs: readonly string[], redisPort: number): Promise<{ broker: ServerProcess; port: number }> {
   const port = await freePort();
   const flags = ['--nodes', String(workers), '--node-id', 'bench-', '--listen', `mqtt://${host}:${port}`, '--admin', `${host}:0`];
-  const args = [...nodeArgs, swarmqFile, 'cluster', ...flags, '--redis', `redis://${host}:${redisPort}`, ...endAtOnce];
+  const args = [...nodeArgs, swarmqFile, 'cluster', ...flags, '--redis', `redis://${host}:${redisPort}`, ...unhurried];
   const broker = await ServerProcess.start({ name: 'swarmq cluster', file: process.execPath, args, ready: { line: 'cluster ready' } });
   return { broker, port };
 }

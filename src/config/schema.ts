@@ -173,6 +173,19 @@ export const options = {
       text: 'How long a new connection may take until its CONNECT is complete.',
     }),
     maxConnections: integer({ default: 100_000, min: 1, unit: 'connections', text: 'Most connections of this node.' }),
+    connectsPerSecond: integer({
+      default: 1_000,
+      min: 1,
+      unit: 'per second',
+      text: 'How many CONNECTs this node answers per second. More wait for their turn, at most `mqtt.connectTimeoutMs`, '
+        + 'so that a storm of them does not slow down those that are connected.',
+    }),
+    maxWaitingConnects: integer({
+      default: 1_000,
+      min: 0,
+      unit: 'connections',
+      text: 'Most CONNECTs that wait for their turn. Over it they are refused (MQTT 5: 0x97, MQTT 3: server unavailable) and may come back later.',
+    }),
   },
   session: {
     maxExpirySeconds: integer({

@@ -24,6 +24,7 @@ export interface Counts {
   readonly takeovers: Counter;
   readonly wills: Counter;
   readonly expiredSessions: Counter;
+  readonly handshakesFailed: { of(kind: 'tls' | 'websocket'): Counter };
   readonly dropped: { of(reason: DropReason): Counter };
   readonly closed: { of(reason: ErrorCode | 'client'): Counter };
 }
@@ -39,6 +40,7 @@ export function makeCounts(metrics: Metrics): Counts {
     takeovers: metrics.counter('swarmq_takeovers_total', 'Sessions that were let go to another connection'),
     wills: metrics.counter('swarmq_wills_total', 'Wills that were published'),
     expiredSessions: metrics.counter('swarmq_sessions_expired_total', 'Sessions that ended because their expiry had passed'),
+    handshakesFailed: metrics.counters('swarmq_handshakes_failed_total', 'Connections that ended before MQTT began: TLS or WebSocket could not be agreed on', 'kind'),
     dropped: metrics.counters('swarmq_messages_dropped_total', 'Messages that a subscriber did not get, by reason', 'reason'),
     closed: metrics.counters('swarmq_connections_closed_total', 'Connections that ended, by reason', 'reason'),
   };

@@ -10,6 +10,7 @@ import type { Metrics } from '../base/metrics.ts';
 import type { Config } from '../config/schema.ts';
 import type { OutboxRef } from '../store/outboxes.ts';
 import type { Store } from '../store/store.ts';
+import { Admission } from './admission.ts';
 import { buryClient } from './bury.ts';
 import { Commit } from './commit.ts';
 import { Connection } from './connection.ts';
@@ -60,6 +61,7 @@ export class Engine {
   readonly sessions = new Map<string, Session>();
   readonly connections = new Set<Connection>();
   readonly keepAlive: KeepAlive;
+  readonly admission: Admission;
   readonly #janitor: Janitor;
   readonly #limiter = new LogLimiter();
   readonly #commitMs: { observe(value: number): void };
@@ -88,6 +90,7 @@ export class Engine {
     this.commit = new Commit(this);
     this.outboxGate = new OutboxGate(this);
     this.keepAlive = new KeepAlive(this);
+    this.admission = new Admission(parts.config.mqtt, parts.clock, parts.metrics);
     this.#janitor = new Janitor(this);
     this.#watch(parts.metrics);
     this.#commitMs = parts.metrics.histogram('swarmq_commit_ms', 'Duration of a commit in ms', [0.25, 0.5, 1, 2, 5, 10, 50, 200, 1000, 5000]);

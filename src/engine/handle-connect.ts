@@ -47,6 +47,9 @@ async function open(connection: Connection, connect: Connect): Promise<void> {
     if (isGone(connection)) return;
   }
   checkAdmission(engine, connect);
+  const turn = engine.admission.enter(connection);
+  if (turn !== null) await turn;
+  if (isGone(connection)) return;
   const isAssigned = connect.clientId === '';
   if (isAssigned) connect.clientId = `auto-${randomUUID()}`;
   connection.clientId = connect.clientId;

@@ -51,14 +51,29 @@ function makeServer(listener: Listener, config: Config, engine: Engine): Server 
     socket.once('close', () => open--);
     return true;
   };
+  const countFailed = (kind: 'tls' | 'websocket'): void => {
+    engine.count.handshakesFailed.of(kind).value++;
+  };
   const { connectTimeoutMs: handshakeMs, maxPacketBytes } = config.mqtt;
   if (listener.scheme === 'ws' || listener.scheme === 'wss') {
-    return makeWebSocketServer(listener, { handshakeMs, maxPacketBytes }, (stream, request) => {
-      if (admit(stream)) engine.accept(stream, false, request);
-    });
+    return makeWebSocketServer(
+      listener,
+      { handshakeMs, maxPacketBytes },
+      (stream, request) => {
+        if (admit(stream)) engine.accept(stream, false, request);
+      },
+      countFailed,
+    );
   }
   const isPlain = listener.scheme === 'mqtt';
-  return makeTcpServer(listener, handshakeMs, (socket: Socket) => {
-    if (admit(socket)) engine.accept(socket, isPlain);
-  });
+  return makeTcpServer(
+    listener,
+    handshakeMs,
+    (socket: Socket) => {
+      if (admit(socket)) engine.accept(socket, isPlain);
+    },
+    () => {
+      countFailed('tls');
+    },
+  );
 }

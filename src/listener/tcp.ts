@@ -8,12 +8,15 @@ import type { Listener, ListenerTls } from '../config/listener.ts';
 const minVersion = 'TLSv1.2';
 
 /** A TCP or TLS server that hands each connection, after its handshake in `handshakeMs`, to `accept`. */
-export function makeTcpServer(listener: Listener, handshakeMs: number, accept: (socket: Socket) => void): Server {
+export function makeTcpServer(listener: Listener, handshakeMs: number, accept: (socket: Socket) => void, onFailedHandshake: () => void): Server {
   const options = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 };
   if (listener.tls === null) return createServer(options, accept);
   const server = createTlsServer({ ...options, ...tlsOptions(listener.tls), ALPNProtocols: ['mqtt'], handshakeTimeout: handshakeMs }, accept);
   // a handshake that fails is the peer's affair; it must not end the process
-  server.on('tlsClientError', (_error, socket) => socket.destroy());
+  server.on('tlsClientError', (_error, socket) => {
+    onFailedHandshake();
+    socket.destroy();
+  });
   return server;
 }
 

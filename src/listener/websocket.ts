@@ -15,12 +15,17 @@ export function makeWebSocketServer(
   listener: Listener,
   limits: { readonly handshakeMs: number; readonly maxPacketBytes: number },
   accept: (stream: Duplex, request: IncomingMessage) => void,
+  onFailedHandshake: (kind: 'tls' | 'websocket') => void,
 ): Server {
   const { handshakeMs, maxPacketBytes } = limits;
   const patience = { headersTimeout: handshakeMs, requestTimeout: handshakeMs, connectionsCheckingInterval: Math.ceil(handshakeMs / 4) };
   const server =
     listener.tls === null ? createServer(patience) : createHttpsServer({ ...patience, ...tlsOptions(listener.tls), handshakeTimeout: handshakeMs });
+  server.on('tlsClientError', () => {
+    onFailedHandshake('tls');
+  });
   server.on('request', (_request, response) => {
+    onFailedHandshake('websocket');
     response.writeHead(426, { connection: 'close', 'content-type': 'text/plain' }).end('This is an MQTT over WebSocket endpoint.\n');
   });
   const sockets = new WebSocketServer({
@@ -30,10 +35,16 @@ export function makeWebSocketServer(
     perMessageDeflate: false,
     handleProtocols: (offered) => subprotocols.find((name) => offered.has(name)) ?? false,
   });
+  // a header against the rules [RFC 6455, 4.2.2]
+  sockets.on('wsClientError', (_error, socket) => {
+    onFailedHandshake('websocket');
+    socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\nsec-websocket-version: 13\r\n\r\n');
+  });
   server.on('upgrade', (request: IncomingMessage, socket, head) => {
     // the server does not listen for errors of a socket that it hands over
     socket.on('error', () => socket.destroy());
     if (request.url?.split('?', 1)[0] !== listener.path) {
+      onFailedHandshake('websocket');
       socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n');
       return;
     }
@@ -41,6 +52,7 @@ export function makeWebSocketServer(
       // a frame against the rules closes the connection; that is all
       webSocket.on('error', () => undefined);
       if (!subprotocols.includes(webSocket.protocol)) {
+        onFailedHandshake('websocket');
         // [MQTT-6.0.0-3]: the client must offer it
         webSocket.close(1002, 'subprotocol mqtt is needed');
         return;

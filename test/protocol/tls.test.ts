@@ -5,7 +5,9 @@ import { readFileSync } from 'node:fs';
 import { connect as connectTcp } from 'node:net';
 import { join } from 'node:path';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
+import { figure } from '../chaos/operator.ts';
 import { connectClient } from '../support/client.ts';
+import { eventually } from '../support/eventually.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { mosquittoPub } from '../support/mosquitto.ts';
 import { PacketClient } from '../support/packets.ts';
@@ -125,7 +127,9 @@ describe('MQTT over TLS', () => {
     await Promise.all(closes);
   });
 
-  it('closes what is no TLS, and goes on', async () => {
+  it('closes what is no TLS, counts it, and goes on', async () => {
+    const failed = (): Promise<number> => figure([node()], 'swarmq_handshakes_failed_total');
+    const before = await failed();
     for (const bytes of ['100c00044d515454040200000000', '00'.repeat(100), '1603010200010001fc0303']) {
       const socket = connectTcp(portOf(0), '127.0.0.1');
       const client = new PacketClient(socket, 4);
@@ -134,6 +138,7 @@ describe('MQTT over TLS', () => {
       else await client.next().catch(() => undefined);
       client.destroy();
     }
+    await eventually(async () => (await failed()) >= before + 2, { what: 'count of both that were no TLS' });
     const client = await connectClient(node().addresses[0]!, { ca: certificates.read('authority.pem') });
     await client.end();
   });

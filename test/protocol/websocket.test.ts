@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { createWebSocketStream, WebSocket } from 'ws';
+import { figure } from '../chaos/operator.ts';
 import { connectClient } from '../support/client.ts';
 import { eventually } from '../support/eventually.ts';
 import { PacketClient } from '../support/packets.ts';
@@ -110,6 +111,22 @@ describe('MQTT over WebSocket', () => {
       socket.destroy();
     }
     await assertServing();
+  });
+
+  it('counts handshakes that fail', async () => {
+    const failed = (): Promise<number> => figure([node()], 'swarmq_handshakes_failed_total');
+    const before = await failed();
+    const badVersion = 'GET /mqtt HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 12\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n';
+    const raw = connectTcp(node().port, '127.0.0.1');
+    raw.write(badVersion);
+    assert.match(await answerTo(raw), /^HTTP\/1\.1 400 /);
+    raw.destroy();
+    for (const [path, headers] of [['/other', ''], ['/mqtt', '']] as const) {
+      const socket = await request(path, headers);
+      await answerTo(socket);
+      socket.destroy();
+    }
+    await eventually(async () => (await failed()) === before + 3, { what: 'count of 3' });
   });
 
   it('takes a path with a query', async () => {
