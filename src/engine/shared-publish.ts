@@ -10,12 +10,15 @@ import { publishHeadBytes, utf8Bytes, writePublishHead } from '../codec/publish.
 export class SharedPublish {
   readonly message: Message;
   readonly isWorthIt: boolean;
+  /** Message Expiry Interval has passed; of 0 it passes at once */
+  readonly isExpired: boolean;
   readonly #nowMs: number;
   readonly #forms: (Buffer | undefined)[] = [];
 
   constructor(message: Message, receivers: number, nowMs: number) {
     this.message = message;
     this.isWorthIt = receivers > 1;
+    this.isExpired = message.expiresAt !== 0 && message.expiresAt <= nowMs;
     this.#nowMs = nowMs;
   }
 

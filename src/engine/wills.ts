@@ -78,10 +78,10 @@ async function follow(engine: Engine): Promise<void> {
   if (!routes.follow(batch, slot)) await engine.patiently(() => routes.catchUp());
 }
 
-/** A stored will as the message to send now: its expiry, until here a lifetime, counts from now. */
+/** A stored will as the message to send now: its expiry, until here a lifetime in whole seconds or the 1 ms that stands for 0, counts from now. */
 function dueNow(engine: Engine, record: Buffer): Message {
   const will = decodeRecord(record);
   const now = engine.clock.now();
-  const expiresAt = will.expiresAt === 0 ? 0 : now + will.expiresAt;
+  const expiresAt = will.expiresAt === 0 ? 0 : now + will.expiresAt - (will.expiresAt % 1000);
   return new Message(will.topic, will.payload, will.qos, will.retain, will.properties, expiresAt, now, will.publisher);
 }

@@ -69,6 +69,36 @@ onBothStores('Message expiry', (test) => {
     await Promise.all([waits({ clean: true }), waits(lasting(5))]);
   });
 
+  test('of 0 has passed when the message comes: it is answered and reaches nobody, at any QoS', async (node) => {
+    const publisher = await enter(node, 5);
+    for (const session of [{ clean: true }, { ...lasting(5), clientId: 'me-zero' }]) {
+      for (const granted of [0, 2] as const) {
+        const topic = `me/zero/${granted}/${session.clean}`;
+        const subscriber = await enter(node, 5, session);
+        await subscribe(subscriber, topic, granted);
+        for (const qos of [0, 1, 2] as const) {
+          await send(publisher, message(topic, 'never', qos, { ...expiring(0), retain: true }));
+          await send(publisher, message(topic, 'after it', qos));
+          await take(subscriber, { payload: 'after it' });
+        }
+        await subscribe(subscriber, topic, granted);
+        await subscriber.expectQuiet();
+        await leave(subscriber);
+      }
+    }
+  });
+
+  test('of 0 in a will has passed when it is due', async (node) => {
+    const watchers = [await enter(node, 5), await enter(node, 5)];
+    for (const [qos, watcher] of watchers.entries()) await subscribe(watcher, 'me/will', qos as 0 | 1);
+    const will = { topic: 'me/will', payload: Buffer.from('never'), qos: 1 as const, retain: false, ...expiring(0) };
+    const count = (): Promise<number> => counted(node, 'swarmq_wills_total');
+    const before = await count();
+    (await enter(node, 5, { will })).destroy();
+    await eventually(async () => (await count()) > before, { what: 'the will' });
+    for (const watcher of watchers) await watcher.expectQuiet();
+  });
+
   test('is not told to clients of MQTT 3, and holds for them too', async (node) => {
     const session = { ...lasting(4), clientId: 'me-old' };
     const subscriber = await enter(node, 4, session);
