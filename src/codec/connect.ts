@@ -168,11 +168,6 @@ function readWill(body: Body, flags: number, version: ProtocolVersion): Will {
   };
 }
 
-/** The reason codes that refuse a CONNECT; no other may stand in a CONNACK [MQTT-3.2.2-8]. */
-export const connackRefusals: ReadonlySet<number> = new Set([
-  0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8c, 0x90, 0x95, 0x97, 0x99, 0x9a, 0x9b, 0x9c, 0x9d, 0x9f,
-]);
-
 export type ConnackProperties = PropertiesOf<'connack'>;
 
 export interface Connack {

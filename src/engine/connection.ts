@@ -4,11 +4,12 @@ import { asBrokerError, BrokerError } from '../base/errors.ts';
 import type { Message, Qos } from '../base/message.ts';
 import { reasons } from '../base/reasons.ts';
 import { FrameReader } from '../codec/frames.ts';
-import { connackRefusals, encodeConnack } from '../codec/connect.ts';
+import { encodeConnack } from '../codec/connect.ts';
 import { encodeDisconnect } from '../codec/disconnect.ts';
 import { PacketType, packetName, type ProtocolVersion } from '../codec/packets.ts';
 import { pingresp, readPingreq } from '../codec/ping.ts';
 import { maxAckBytes, publishHeadBytes, utf8Bytes, writeAck, writePublishHead } from '../codec/publish.ts';
+import { reasonIn } from '../codec/reason-codes.ts';
 import { handleConnect } from './handle-connect.ts';
 import { handleAck } from './handle-ack.ts';
 import { handleDisconnect } from './handle-disconnect.ts';
@@ -22,8 +23,6 @@ import type { SharedPublish } from './shared-publish.ts';
 
 const connectionOf = Symbol('connection');
 type Attached = Duplex & { [connectionOf]?: Connection };
-
-const serverUnavailable = 0x88;
 
 /** How long a closed connection may take to send its last bytes. */
 const lingerMs = 1000;
@@ -62,6 +61,8 @@ export class Connection {
   /** largest packet that the client takes, 0 = any [MQTT-3.1.2-24] */
   maximumPacketBytes = 0;
   wantsProblemInformation = true;
+  /** a bridge of MQTT 3: it gets nothing back that it sent, and RETAIN as it was */
+  isBridge = false;
   topicAliases: Map<number, string> | null = null;
   /** why it was closed; null for the peer's own doing */
   closedBy: BrokerError | null = null;
@@ -183,10 +184,14 @@ export class Connection {
     return true;
   }
 
-  /** A QoS 0 PUBLISH, dropped and counted when the client does not keep up. */
+  /** A QoS 0 PUBLISH, dropped and counted when its time has passed [MQTT-3.3.2-5] or the client does not keep up. */
   sendLossy(shared: SharedPublish, retain: boolean, ids: Buffer): void {
     if (this.state !== 'live') return;
     const { count } = this.engine;
+    if (shared.isExpired) {
+      count.dropped.of('expired').value++;
+      return;
+    }
     if (this.isCongested) {
       count.dropped.of('slow-client').value++;
       return;
@@ -218,19 +223,13 @@ export class Connection {
     this.reader.release();
     this.output.flush();
     this.output.release();
-    if (error === null && this.output.isSent) this.stream.destroy();
-    else this.#linger();
-    this.engine.closed(this, error);
-  }
-
-  /** Ends the stream once its last bytes are sent, or after a while. */
-  #linger(): void {
     if (this.stream.isPaused()) this.stream.resume();
     this.stream.end();
     const linger = setTimeout(() => this.stream.destroy(), lingerMs).unref();
     this.stream.once('close', () => {
       clearTimeout(linger);
     });
+    this.engine.closed(this, error);
   }
 
   /** Messages stop at the high-water mark; so what is far over it are replies that the client asks for and does not take. */
@@ -248,10 +247,9 @@ export class Connection {
     const reason = reasons[error.code];
     const text = this.wantsProblemInformation && error.kind === 'refused' ? error.message.slice(0, 200) : undefined;
     if (this.state === 'live') {
-      if (this.version === 5) this.output.append(this.#disconnect(reason.v5, text));
+      if (this.version === 5) this.output.append(this.#disconnect(reasonIn('disconnect', reason.v5), text));
     } else if (this.state === 'opening' && (this.version === 5 || reason.v3 !== 0)) {
-      const v5 = connackRefusals.has(reason.v5) ? reason.v5 : serverUnavailable;
-      const code = this.version === 5 ? v5 : reason.v3;
+      const code = this.version === 5 ? reasonIn('connack', reason.v5) : reason.v3;
       this.output.append(encodeConnack({ sessionPresent: false, reason: code }, this.version));
       this.engine.hooks.onConnack?.(this, code, false);
     }

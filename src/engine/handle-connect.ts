@@ -31,6 +31,7 @@ export function handleConnect(connection: Connection): void {
   connection.version = connect.version;
   reader.shortestLength = connect.version === 5;
   connection.wantsProblemInformation = connect.requestProblemInformation;
+  connection.isBridge = connect.bridge;
   connection.maximumPacketBytes = connect.maximumPacketBytes >= maxPacketBytes ? 0 : connect.maximumPacketBytes;
   connection.waitFor(open(connection, connect));
 }

@@ -2,6 +2,7 @@ import { BrokerError, asBrokerError } from '../base/errors.ts';
 import { Message } from '../base/message.ts';
 import { reasons } from '../base/reasons.ts';
 import { newIncomingPublish, readPublish } from '../codec/publish.ts';
+import { reasonIn } from '../codec/reason-codes.ts';
 import { encodeRecord } from '../codec/record.ts';
 import type { Connection } from './connection.ts';
 import { noOrigin, publish, type Origin } from './publish.ts';
@@ -101,7 +102,7 @@ function refuse(connection: Connection, session: Session, message: Message, orig
     connection.close(failure);
     return;
   }
-  const code = reasons[failure.code].v5;
+  const code = reasonIn('puback', reasons[failure.code].v5);
   if (message.qos === 1) connection.sendAck(4, origin.packetId, code);
   else if (message.qos === 2) connection.sendAck(5, origin.packetId, code);
 }

@@ -2,6 +2,7 @@ import type { RouteChange } from '../../cluster/cluster.ts';
 import { asBrokerError } from '../base/errors.ts';
 import { isTopicFilter, parseShared } from '../base/topic.ts';
 import { reasons } from '../base/reasons.ts';
+import { reasonIn } from '../codec/reason-codes.ts';
 import { encodeSuback, encodeSubscriptionId, readSubscribe, type Subscribe, type SubscribeRequest } from '../codec/subscribe.ts';
 import type { Connection } from './connection.ts';
 import type { Engine } from './engine.ts';
@@ -45,8 +46,11 @@ export async function subscribe(connection: Connection, session: Session, packet
       codes.push(connection.version === 5 ? allowed : 0x80);
       continue;
     }
-    const { filter, qos, noLocal, retainAsPublished, retainHandling } = allowed;
+    const { filter, qos, retainHandling } = allowed;
     const wantsRetained = retainHandling === 0 || (retainHandling === 1 && !session.subscriptions.has(filter));
+    // what bit 7 of the level asks for, as mosquitto's bridges rely on it; MQTT 5 has options instead
+    const noLocal = connection.isBridge ? !isShared(filter) : allowed.noLocal;
+    const retainAsPublished = connection.isBridge || allowed.retainAsPublished;
     const ids = encodeSubscriptionId(packet.subscriptionId);
     granted.set(filter, { filter, options: { qos, noLocal, retainAsPublished, ids }, wantsRetained });
     codes.push(qos);
@@ -130,7 +134,8 @@ async function decide(
     if (allowed === null) return reasons['not-authorized'].v5;
     return check(connection.engine, session, allowed, granted) || allowed;
   } catch (error) {
-    return reasons[asBrokerError(error).code === 'internal' ? 'not-authorized' : asBrokerError(error).code].v5;
+    const { code } = asBrokerError(error);
+    return reasonIn('suback', reasons[code === 'internal' ? 'not-authorized' : code].v5);
   }
 }
 

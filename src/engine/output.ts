@@ -53,11 +53,6 @@ export class Output {
     return this.#end + this.#pieceBytes + this.#stream.writableLength;
   }
 
-  /** The kernel has everything: the stream may be closed without waiting for anything. */
-  get isSent(): boolean {
-    return this.#isPlain && this.waiting === 0;
-  }
-
   get isEmpty(): boolean {
     return this.#end === 0 && this.#pieces === null;
   }

@@ -160,6 +160,29 @@ describe('MQTT 5 in a program', () => {
     await packets.expect({ cmd: 'suback', messageId: 1, granted: [0x87] });
   });
 
+  it('is told of a refusal by a code that the packet may carry, whatever the program gives [MQTT-3.4.2-1], [MQTT-3.9.3-2]', async () => {
+    const node = await open({
+      authorizePublish: (_client, { topic }) => {
+        throw topic === 'a' ? new BrokerError('store-unavailable', 'no') : new BrokerError('topic-name-invalid', 'no');
+      },
+      authorizeSubscribe: (_client, subscription, done) => {
+        if (subscription.topic === 'a') throw new BrokerError('kicked', 'no');
+        done(null, { ...subscription, qos: 3 as 2 });
+      },
+    });
+    const packets = await node.packets(5);
+    await packets.connect();
+    packets.send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: 'a', qos: 1 }, { topic: 'b', qos: 1 }] });
+    await packets.expect({ cmd: 'suback', messageId: 1, granted: [0x80, 0x80] });
+    for (const [topic, reasonCode] of [['a', 0x80], ['b', 0x90]] as const) {
+      for (const [qos, cmd] of [[1, 'puback'], [2, 'pubrec']] as const) {
+        packets.send({ cmd: 'publish', topic, payload: 'x', qos, messageId: 1, retain: false, dup: false });
+        await packets.expect({ cmd, messageId: 1, reasonCode });
+      }
+    }
+    await packets.expectQuiet();
+  });
+
   it('is told the longest keep-alive', async () => {
     const node = await open({ keepaliveLimit: 60 });
     const connack = await (await node.packets(5)).connect({ keepalive: 600 });
