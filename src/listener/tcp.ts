@@ -9,7 +9,7 @@ const minVersion = 'TLSv1.2';
 
 /** A TCP or TLS server that hands each connection, after its handshake in `handshakeMs`, to `accept`. */
 export function makeTcpServer(listener: Listener, handshakeMs: number, accept: (socket: Socket) => void, onFailedHandshake: () => void): Server {
-  const options = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 };
+  const options = { noDelay: true };
   if (listener.tls === null) return createServer(options, accept);
   const server = createTlsServer({ ...options, ...tlsOptions(listener.tls), ALPNProtocols: ['mqtt'], handshakeTimeout: handshakeMs }, accept);
   // a handshake that fails is the peer's affair; it must not end the process

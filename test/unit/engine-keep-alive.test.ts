@@ -1,9 +1,22 @@
 import assert from 'node:assert/strict';
+import { Socket } from 'node:net';
+import { PassThrough } from 'node:stream';
 import type { Connection } from '../../src/engine/connection.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import { KeepAlive } from '../../src/engine/keep-alive.ts';
 
+class ProbedSocket extends Socket {
+  isProbed = false;
+
+  override setKeepAlive(isOn = false): this {
+    this.isProbed = isOn;
+    return this;
+  }
+}
+
 interface Fake {
+  stream: unknown;
+  request?: { socket: Socket };
   state: string;
   keepAliveSeconds: number;
   heardAt: number;
@@ -27,6 +40,7 @@ describe('The wheel of keep-alive', () => {
       },
       connect(more = {}) {
         const fake: Fake & { close(error: { code: string }): void } = {
+          stream: new ProbedSocket(),
           state: 'new',
           keepAliveSeconds: 0,
           heardAt: engine.second,
@@ -117,5 +131,21 @@ describe('The wheel of keep-alive', () => {
     // whoever still hung on the wheel would be closed as silent
     pass(5000);
     assert.equal(fake.closedFor, null);
+  });
+
+  for (const [keepAliveSeconds, isProbed] of [[0, true], [60, false], [300, false], [1200, true]] as const) {
+    it(`${isProbed ? 'has TCP probe' : 'spares the probes of TCP to'} a client with a keep-alive of ${keepAliveSeconds} s`, () => {
+      const { wheel, connect } = make();
+      const fake = connect();
+      watch(wheel, fake, keepAliveSeconds);
+      assert.equal((fake.stream as ProbedSocket).isProbed, isProbed);
+    });
+  }
+
+  it('has TCP probe the socket under a WebSocket', () => {
+    const { wheel, connect } = make();
+    const socket = new ProbedSocket();
+    watch(wheel, connect({ stream: new PassThrough(), request: { socket } }), 0);
+    assert.equal(socket.isProbed, true);
   });
 });
