@@ -223,13 +223,19 @@ export class Connection {
     this.reader.release();
     this.output.flush();
     this.output.release();
+    if (error === null && this.output.isSent) this.stream.destroy();
+    else this.#linger();
+    this.engine.closed(this, error);
+  }
+
+  /** Ends the stream once its last bytes are sent, or after a while. */
+  #linger(): void {
     if (this.stream.isPaused()) this.stream.resume();
     this.stream.end();
     const linger = setTimeout(() => this.stream.destroy(), lingerMs).unref();
     this.stream.once('close', () => {
       clearTimeout(linger);
     });
-    this.engine.closed(this, error);
   }
 
   /** Messages stop at the high-water mark; so what is far over it are replies that the client asks for and does not take. */

@@ -53,6 +53,11 @@ export class Output {
     return this.#end + this.#pieceBytes + this.#stream.writableLength;
   }
 
+  /** The kernel has everything: the stream may be closed without waiting for anything. */
+  get isSent(): boolean {
+    return this.#isPlain && this.waiting === 0;
+  }
+
   get isEmpty(): boolean {
     return this.#end === 0 && this.#pieces === null;
   }
