@@ -25,6 +25,8 @@ export const errorKinds = {
   'qos-not-supported': 'refused',
   'retain-not-supported': 'refused',
   'shared-not-supported': 'refused',
+  'subscription-ids-not-supported': 'refused',
+  'wildcard-not-supported': 'refused',
   // who may
   'bad-credentials': 'refused',
   'not-authorized': 'refused',
@@ -37,6 +39,7 @@ export const errorKinds = {
   'rate-exceeded': 'busy',
   'server-busy': 'busy',
   'server-unavailable': 'busy',
+  'server-moved': 'busy',
   'store-unavailable': 'busy',
   'outbox-full': 'busy',
   // whose

@@ -21,6 +21,8 @@ export interface Will {
   delaySeconds: number;
   /** -1: never. */
   expirySeconds: number;
+  /** 1: the payload is said to be UTF-8. */
+  payloadFormat: number;
   /** The properties that travel with the message, encoded as those of a PUBLISH. */
   properties: Buffer;
 }
@@ -151,7 +153,7 @@ function checkConnectFlags(flags: number, version: ProtocolVersion): void {
 }
 
 function readWill(body: Body, flags: number, version: ProtocolVersion): Will {
-  const properties = version === 5 ? readProperties(body, 'will') : {};
+  const properties: PropertiesOf<'will'> = version === 5 ? readProperties(body, 'will') : {};
   const { delaySeconds = 0, expirySeconds = -1, ...travelling } = properties;
   const topic = body.text('will topic');
   if (!isTopicName(topic)) {
@@ -164,6 +166,7 @@ function readWill(body: Body, flags: number, version: ProtocolVersion): Will {
     retain: (flags & flag.willRetain) !== 0,
     delaySeconds,
     expirySeconds,
+    payloadFormat: travelling.payloadFormat ?? 0,
     properties: version === 5 ? encodeProperties<'will'>(travelling) : noBytes,
   };
 }

@@ -20,3 +20,9 @@ export function checkRedisUrl(text: string): string | null {
   if ((protocol !== 'redis:' && protocol !== 'rediss:') || hostname === '' || search !== '' || hash !== '') return advice;
   return /^(\/\d*)?$/.test(pathname) ? null : 'names no database: after the port there may only be its number, for example /0';
 }
+
+/** Names of servers as MQTT 5 gives them to clients [MQTT 5, 4.11]: `host` or `host:port`, with blanks between. */
+export function checkServerReference(text: string): string | null {
+  const isServer = (part: string): boolean => parseAddress(part) !== null || parseAddress(`${part}:0`) !== null;
+  return text.split(' ').every(isServer) ? null : 'names no server: write host or host:port, for example mqtt-2.example.com:8883, several with a blank between';
+}

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { bridgeRuleOptions, makeBridgeRule } from './bridge-rule.ts';
-import { checkHostPort, checkRedisUrl } from './endpoint.ts';
+import { checkHostPort, checkRedisUrl, checkServerReference } from './endpoint.ts';
+import { checkResponseInformation } from './response-information.ts';
 import { listenerOptions, makeListener } from './listener.ts';
 import { choice, integer, list, optionalAddress, optionalText, records, text, toggle, type Values } from './option.ts';
 
@@ -165,6 +166,28 @@ export const options = {
     maxSubscriptionsPerClient: integer({ default: 1_000, min: 1, text: 'Most subscriptions of one session.' }),
     maxClientIdBytes: integer({ default: 256, min: 23, max: 65_535, unit: 'bytes', text: 'The longest client id, in UTF-8.' }),
     topicAliasMaximum: integer({ default: 32, min: 0, max: 65_535, text: 'Most topic aliases that an MQTT 5 client may set.' }),
+    maximumQos: integer({
+      default: 2,
+      min: 0,
+      max: 2,
+      text: 'The highest QoS that clients may publish with; subscriptions are granted it at most. A client that goes beyond is disconnected.',
+    }),
+    retainAvailable: toggle({
+      default: true,
+      text: 'Whether clients may have messages retained, and get retained ones. A client that sends one nevertheless is disconnected.',
+    }),
+    wildcardsAvailable: toggle({ default: true, text: 'Whether filters may hold wildcards.' }),
+    sharedAvailable: toggle({ default: true, text: 'Whether clients may share subscriptions (`$share/…`).' }),
+    subscriptionIdsAvailable: toggle({ default: true, text: 'Whether subscriptions of MQTT 5 may have identifiers.' }),
+    checkPayloadFormat: toggle({
+      default: false,
+      text: 'Refuse messages, and wills, whose payload format indicator says UTF-8 and whose payload is something else.',
+    }),
+    responseInformation: optionalText({
+      text: 'What a client that asks for Response Information is told: the topic under which it may expect answers, for example '
+        + '`responses/${clientid}`; `${username}` stands for itself too. Absent: nothing.',
+      check: checkResponseInformation,
+    }),
     connectTimeoutMs: integer({
       default: 10_000,
       min: 100,
@@ -185,6 +208,18 @@ export const options = {
       min: 0,
       unit: 'connections',
       text: 'Most CONNECTs that wait for their turn. Over it they are refused (MQTT 5: 0x97, MQTT 3: server unavailable) and may come back later.',
+    }),
+  },
+  redirect: {
+    temporary: optionalText({
+      text: 'Where MQTT 5 clients go that a node sends away because it leaves or is full, or because too many connect at once (0x9C, Use another server): `host` or `host:port`, '
+        + 'or several of them with blanks between. Absent: they are told nothing and connect to the same address again.',
+      check: checkServerReference,
+    }),
+    permanent: optionalText({
+      text: 'Where this server has moved for good, in the same form: every MQTT 5 client that connects is sent there (0x9D, Server moved), '
+        + 'every other one is refused.',
+      check: checkServerReference,
     }),
   },
   session: {

@@ -113,7 +113,7 @@ export function fromSubscription({ topic, qos, nl, rap, rh }: Subscription): Sub
 
 function changedWill(will: Will | null, { topic, payload, qos, retain }: NonNullable<ConnectPacket['will']>): Will {
   checkTopicName(topic);
-  const rest = will ?? { delaySeconds: 0, expirySeconds: -1, properties: noBytes };
+  const rest = will ?? { delaySeconds: 0, expirySeconds: -1, payloadFormat: 0, properties: noBytes };
   return { ...rest, topic, payload: bytesOf(payload), qos: checkQos(qos ?? 0), retain: retain ?? false };
 }
 

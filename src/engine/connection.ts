@@ -2,14 +2,10 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { asBrokerError, BrokerError } from '../base/errors.ts';
 import type { Message, Qos } from '../base/message.ts';
-import { reasons } from '../base/reasons.ts';
 import { FrameReader } from '../codec/frames.ts';
-import { encodeConnack } from '../codec/connect.ts';
-import { encodeDisconnect } from '../codec/disconnect.ts';
 import { PacketType, packetName, type ProtocolVersion } from '../codec/packets.ts';
 import { pingresp, readPingreq } from '../codec/ping.ts';
 import { maxAckBytes, publishHeadBytes, utf8Bytes, writeAck, writePublishHead } from '../codec/publish.ts';
-import { reasonIn } from '../codec/reason-codes.ts';
 import { handleConnect } from './handle-connect.ts';
 import { handleAck } from './handle-ack.ts';
 import { handleDisconnect } from './handle-disconnect.ts';
@@ -17,6 +13,7 @@ import { handlePublish } from './handle-publish.ts';
 import { handleSubscribe } from './handle-subscribe.ts';
 import { handleUnsubscribe } from './handle-unsubscribe.ts';
 import type { Engine } from './engine.ts';
+import { sayFarewell } from './farewell.ts';
 import { copyBelow, Output } from './output.ts';
 import type { Session } from './session.ts';
 import type { SharedPublish } from './shared-publish.ts';
@@ -134,7 +131,12 @@ export class Connection {
     if (--this.#holds === 0) this.#goOn();
   }
 
+  /** An answer to the client. One that takes only smaller packets cannot be served [MQTT-3.1.2-24]. */
   send(bytes: Buffer): void {
+    if (this.maximumPacketBytes !== 0 && bytes.length > this.maximumPacketBytes) {
+      this.close(new BrokerError('packet-too-large', `the client takes no ${packetName(bytes[0]!)} of ${bytes.length} bytes [MQTT-3.1.2-24]`));
+      return;
+    }
     this.output.append(bytes);
     this.#dirty();
   }
@@ -206,12 +208,11 @@ export class Connection {
   }
 
   /**
-   * Ends the connection. A client of MQTT 5 is told why [MQTT-4.13.1-1]; one of MQTT 3 only in answer to CONNECT.
-   * `error` null: the peer ended it by itself.
+   * Ends the connection, with a last word about why. `error` null: the peer ended it by itself.
    */
   close(error: BrokerError | null): void {
     if (this.state === 'closed') return;
-    if (error !== null) this.#sayWhy(error);
+    if (error !== null) sayFarewell(this, error);
     this.drop(error);
   }
 
@@ -247,25 +248,6 @@ export class Connection {
     if (this.output.waiting > 2 * socket.highWaterBytes + mqtt.maxPacketBytes) {
       this.close(new BrokerError('quota-exceeded', 'the client does not read what it asks for'));
     }
-  }
-
-  #sayWhy(error: BrokerError): void {
-    const reason = reasons[error.code];
-    const text = this.wantsProblemInformation && error.kind === 'refused' ? error.message.slice(0, 200) : undefined;
-    if (this.state === 'live') {
-      if (this.version === 5) this.output.append(this.#disconnect(reasonIn('disconnect', reason.v5), text));
-    } else if (this.state === 'opening' && (this.version === 5 || reason.v3 !== 0)) {
-      const code = this.version === 5 ? reasonIn('connack', reason.v5) : reason.v3;
-      this.output.append(encodeConnack({ sessionPresent: false, reason: code }, this.version));
-      this.engine.hooks.onConnack?.(this, code, false);
-    }
-  }
-
-  /** DISCONNECT, without its text when the client would not take that [MQTT-3.14.2-3]. */
-  #disconnect(code: number, text: string | undefined): Buffer {
-    const packet = encodeDisconnect(code, text);
-    const isTooLong = this.maximumPacketBytes !== 0 && packet.length > this.maximumPacketBytes;
-    return isTooLong ? encodeDisconnect(code) : packet;
   }
 
   #goOn(): void {

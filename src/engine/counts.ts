@@ -9,6 +9,7 @@ export type DropReason =
   | 'unreadable'
   | 'retained-too-large'
   | 'not-authorized'
+  | 'payload-format-invalid'
   | 'outbox-full'
   | 'commit-full'
   | 'fenced';

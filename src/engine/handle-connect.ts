@@ -2,15 +2,17 @@ import { randomUUID } from 'node:crypto';
 import type { RouteChange } from '../../cluster/cluster.ts';
 import { asBrokerError, BrokerError } from '../base/errors.ts';
 import { Message } from '../base/message.ts';
-import { connectVersion, encodeConnack, readConnect, type Connect, type ConnackProperties, type Will } from '../codec/connect.ts';
+import { connectVersion, encodeConnack, readConnect, type Connect, type Will } from '../codec/connect.ts';
 import { encodeRecord } from '../codec/record.ts';
 import { utf8Bytes } from '../codec/text.ts';
 import type { OpenedSession } from '../store/sessions.ts';
+import { connackProperties } from './connack.ts';
 import type { Connection } from './connection.ts';
 import { Delivery } from './delivery.ts';
 import type { Engine } from './engine.ts';
 import { levels } from './handle-publish.ts';
 import { takenOver } from './leave.ts';
+import { checkWill } from './offer.ts';
 import { sessionRoute } from './routes.ts';
 import { Session, type WillOrder } from './session.ts';
 import { decodeOptions, type SubscriptionOptions } from './subscription.ts';
@@ -64,7 +66,8 @@ async function open(connection: Connection, connect: Connect): Promise<void> {
 }
 
 function checkAdmission(engine: Engine, connect: Connect): void {
-  const { mqtt } = engine.config;
+  const { mqtt, redirect } = engine.config;
+  if (redirect.permanent !== null) throw new BrokerError('server-moved', `this server has moved to ${redirect.permanent}`);
   if (engine.isDraining) throw new BrokerError('node-draining', 'this node is leaving: connect again to reach another one');
   if (engine.connections.size > mqtt.maxConnections) {
     throw new BrokerError('quota-exceeded', `this node serves its maximum of ${mqtt.maxConnections} connections`);
@@ -75,6 +78,7 @@ function checkAdmission(engine: Engine, connect: Connect): void {
   if (connect.authenticationMethod !== null) {
     throw new BrokerError('bad-authentication-method', 'CONNECT: this server offers no enhanced authentication [MQTT-4.12.0-1]');
   }
+  if (connect.will !== null) checkWill(mqtt, connect.will);
   if (connect.will !== null && levels(connect.will.topic) > mqtt.maxTopicLevels) {
     throw new BrokerError('topic-name-invalid', `CONNECT: the will topic has more than ${mqtt.maxTopicLevels} levels`);
   }
@@ -149,7 +153,7 @@ function begin(connection: Connection, connect: Connect, session: Session, opene
   engine.hooks.onClaimed?.(connection);
   if (isGone(connection)) return;
   connection.state = 'live';
-  const properties = connect.version === 5 ? connackProperties(engine, connection, connect, session, isAssigned) : undefined;
+  const properties = connect.version === 5 ? connackProperties(connection, connect, session, isAssigned) : undefined;
   connection.send(encodeConnack({ sessionPresent: opened.present, reason: 0, ...(properties ? { properties } : {}) }, connect.version));
   engine.hooks.onConnack?.(connection, 0, opened.present);
   engine.count.connects.value++;
@@ -197,18 +201,6 @@ async function isStillAllowed(connection: Connection, filter: string, { qos, noL
   } catch {
     return false;
   }
-}
-
-function connackProperties(engine: Engine, connection: Connection, connect: Connect, session: Session, isAssigned: boolean): ConnackProperties {
-  const { mqtt } = engine.config;
-  return {
-    ...(session.expirySeconds !== connect.sessionExpirySeconds ? { sessionExpirySeconds: session.expirySeconds } : {}),
-    receiveMaximum: mqtt.receiveMaximum,
-    maximumPacketBytes: mqtt.maxPacketBytes,
-    topicAliasMaximum: mqtt.topicAliasMaximum,
-    ...(isAssigned ? { assignedClientId: session.clientId } : {}),
-    ...(connection.keepAliveSeconds !== connect.keepAliveSeconds ? { serverKeepAliveSeconds: connection.keepAliveSeconds } : {}),
-  };
 }
 
 function windowOf(engine: Engine, connect: Connect): number {

@@ -5,6 +5,7 @@ import { newIncomingPublish, readPublish } from '../codec/publish.ts';
 import { reasonIn } from '../codec/reason-codes.ts';
 import { encodeRecord } from '../codec/record.ts';
 import type { Connection } from './connection.ts';
+import { beyondOffer, isOfFormat, wrongFormat } from './offer.ts';
 import { noOrigin, publish, type Origin } from './publish.ts';
 import type { Session } from './session.ts';
 import { deliverQueued } from './spread.ts';
@@ -15,13 +16,15 @@ const incoming = newIncomingPublish();
 /** PUBLISH from a client [MQTT 5, 3.3]. */
 export function handlePublish(connection: Connection, session: Session): void {
   const { engine, reader } = connection;
+  const { mqtt } = engine.config;
   readPublish(reader.buffer, reader.first, reader.start, reader.end, connection.version, incoming);
   const { qos, packetId } = incoming;
   const topic = incoming.topicAlias === 0 ? incoming.topic : aliased(connection);
   if (topic.length === 0) throw new BrokerError('topic-name-invalid', 'PUBLISH: the topic is empty [MQTT-4.7.3-1]');
-  if (levels(topic) > engine.config.mqtt.maxTopicLevels) {
-    throw new BrokerError('topic-name-invalid', `PUBLISH: the topic has more than ${engine.config.mqtt.maxTopicLevels} levels`);
+  if (levels(topic) > mqtt.maxTopicLevels) {
+    throw new BrokerError('topic-name-invalid', `PUBLISH: the topic has more than ${mqtt.maxTopicLevels} levels`);
   }
+  if (qos > mqtt.maximumQos || (incoming.retain && !mqtt.retainAvailable)) throw beyondOffer('PUBLISH', mqtt, qos);
   const isRepetition = qos === 2 && session.incoming?.has(packetId) === true;
   if (qos > 0 && !isRepetition) {
     admit(connection, session);
@@ -44,6 +47,10 @@ export function handlePublish(connection: Connection, session: Session): void {
   }
   const isNoted = qos > 0 || engine.hooks.onPublished !== null;
   const origin: Origin = isNoted ? { session, packetId, done: null } : noOrigin;
+  if (mqtt.checkPayloadFormat && !isOfFormat(incoming.payloadFormat, incoming.payload)) {
+    refuse(connection, session, message, origin, wrongFormat('PUBLISH: the payload'));
+    return;
+  }
   authorize(connection, session, message, origin);
 }
 
@@ -88,17 +95,20 @@ function enter(connection: Connection, message: Message, origin: Origin): void {
   if (message.qos > 0 && (engine.commit.isFull || isFarAhead(connection, origin.session!))) engine.commit.holdBack(connection);
 }
 
-/** MQTT 5 is told by a reason code; MQTT 3 has no word for it and is closed [MQTT-3.3.5-2]. */
+/**
+ * MQTT 5 is told by a reason code; MQTT 3 has no word for it and is closed [MQTT-3.3.5-2]. A QoS 0 message has no answer: one
+ * that its client may not send is passed over, one that is not what it says ends the connection [MQTT 5, 3.3.2.3.2].
+ */
 function refuse(connection: Connection, session: Session, message: Message, origin: Origin, error: unknown): void {
   const { engine } = connection;
   const failure = asBrokerError(error);
-  engine.count.dropped.of('not-authorized').value++;
+  engine.count.dropped.of(failure.code === 'payload-format-invalid' ? failure.code : 'not-authorized').value++;
   if (message.qos === 2) session.incoming?.delete(origin.packetId);
   if (message.qos > 0) {
     session.receiving--;
     session.committing--;
   }
-  if (connection.version !== 5) {
+  if (connection.version !== 5 || (message.qos === 0 && failure.code === 'payload-format-invalid')) {
     connection.close(failure);
     return;
   }

@@ -1,5 +1,6 @@
 import type { RouteChange } from '../../cluster/cluster.ts';
 import { asBrokerError } from '../base/errors.ts';
+import type { Qos } from '../base/message.ts';
 import { isTopicFilter, parseShared } from '../base/topic.ts';
 import { reasons } from '../base/reasons.ts';
 import { reasonIn } from '../codec/reason-codes.ts';
@@ -8,6 +9,7 @@ import type { Connection } from './connection.ts';
 import type { Engine } from './engine.ts';
 import { levels } from './handle-publish.ts';
 import { encodeMember } from './groups.ts';
+import { checkSubscribe, missingFor } from './offer.ts';
 import { sendRetained } from './retained.ts';
 import { sessionRoute } from './routes.ts';
 import type { Session } from './session.ts';
@@ -23,6 +25,7 @@ interface Granted {
 export function handleSubscribe(connection: Connection, session: Session): void {
   const { reader } = connection;
   const packet = readSubscribe(reader.buffer, reader.first, reader.start, reader.end, connection.version);
+  if (connection.version === 5) checkSubscribe(connection.engine.config.mqtt, packet);
   connection.waitFor(
     subscribe(connection, session, packet).then((codes) => {
       if (connection.state === 'live') connection.send(encodeSuback(packet.packetId, codes, connection.version));
@@ -36,6 +39,7 @@ export function handleSubscribe(connection: Connection, session: Session): void 
  */
 export async function subscribe(connection: Connection, session: Session, packet: Subscribe): Promise<number[]> {
   const { engine } = connection;
+  const { retainAvailable } = engine.config.mqtt;
   const codes: number[] = [];
   const granted = new Map<string, Granted>();
   const outcomes: SubscribeRequest[] = [];
@@ -47,7 +51,7 @@ export async function subscribe(connection: Connection, session: Session, packet
       continue;
     }
     const { filter, qos, retainHandling } = allowed;
-    const wantsRetained = retainHandling === 0 || (retainHandling === 1 && !session.subscriptions.has(filter));
+    const wantsRetained = retainAvailable && (retainHandling === 0 || (retainHandling === 1 && !session.subscriptions.has(filter)));
     // what bit 7 of the level asks for, as mosquitto's bridges rely on it; MQTT 5 has options instead
     const noLocal = connection.isBridge ? !isShared(filter) : allowed.noLocal;
     const retainAsPublished = connection.isBridge || allowed.retainAsPublished;
@@ -113,6 +117,8 @@ function check(engine: Engine, session: Session, { filter }: SubscribeRequest, g
   const { mqtt } = engine.config;
   const shared = parseShared(filter);
   if (shared === 'invalid' || !isTopicFilter(shared === null ? filter : shared.filter) || levels(filter) > mqtt.maxTopicLevels) return reasons['topic-filter-invalid'].v5;
+  const missing = missingFor(mqtt, filter);
+  if (missing !== null) return reasons[missing].v5;
   const isNew = !session.subscriptions.has(filter) && !granted.has(filter);
   if (isNew && session.subscriptions.size + granted.size >= mqtt.maxSubscriptionsPerClient) return reasons['quota-exceeded'].v5;
   return 0;
@@ -128,15 +134,21 @@ async function decide(
   const { hooks } = connection.engine;
   const refusal = check(connection.engine, session, request, granted);
   if (refusal !== 0) return refusal;
-  if (hooks.authorizeSubscribe === null) return request;
+  if (hooks.authorizeSubscribe === null) return lowered(connection.engine, request);
   try {
     const allowed = await hooks.authorizeSubscribe(connection, request);
     if (allowed === null) return reasons['not-authorized'].v5;
-    return check(connection.engine, session, allowed, granted) || allowed;
+    return check(connection.engine, session, allowed, granted) || lowered(connection.engine, allowed);
   } catch (error) {
     const { code } = asBrokerError(error);
     return reasonIn('suback', reasons[code === 'internal' ? 'not-authorized' : code].v5);
   }
+}
+
+/** A subscription is granted at the server's own maximum QoS at most [MQTT-3.2.2-10]. */
+function lowered({ config }: Engine, request: SubscribeRequest): SubscribeRequest {
+  const { maximumQos } = config.mqtt;
+  return request.qos > maximumQos ? { ...request, qos: maximumQos as Qos } : request;
 }
 
 /** Makes a subscription of a connected session known in this process. */

@@ -5,6 +5,9 @@ import type { Engine } from '../engine/engine.ts';
 import { listen, makeTcpServer } from './tcp.ts';
 import { makeWebSocketServer } from './websocket.ts';
 
+/** How many connections over the limit of a node may stand until they are sent elsewhere. */
+const toldAtOnce = 100;
+
 /** The doors through which clients come. */
 export interface Listeners {
   /** where clients can connect, with the ports that were really taken */
@@ -39,9 +42,11 @@ export async function openListeners(config: Config, engine: Engine): Promise<Lis
 
 function makeServer(listener: Listener, config: Config, engine: Engine): Server {
   let open = 0;
+  // a few more are let in when they can be told where to go instead
+  const most = config.mqtt.maxConnections + (config.redirect.temporary === null ? 0 : toldAtOnce);
   /** Whether there is room; a connection over a limit is closed before anything is spent on it. */
   const admit = (socket: { destroy(): unknown; once(event: 'close', done: () => void): unknown }): boolean => {
-    const isFull = (listener.maxConnections > 0 && open >= listener.maxConnections) || engine.connections.size >= config.mqtt.maxConnections;
+    const isFull = (listener.maxConnections > 0 && open >= listener.maxConnections) || engine.connections.size >= most;
     if (isFull) {
       engine.count.closed.of('quota-exceeded').value++;
       socket.destroy();

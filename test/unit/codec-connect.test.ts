@@ -76,6 +76,7 @@ describe('codec: CONNECT', () => {
         retain: true,
         delaySeconds: 0,
         expirySeconds: -1,
+        payloadFormat: 0,
         properties: noBytes,
       },
     });
@@ -125,6 +126,7 @@ describe('codec: CONNECT', () => {
       retain: true,
       delaySeconds: 10,
       expirySeconds: 60,
+      payloadFormat: 1,
       properties: bytes(travelling),
     });
   });
