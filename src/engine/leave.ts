@@ -38,6 +38,8 @@ export async function leave(engine: Engine, session: Session, error: BrokerError
   } else {
     const ended = await engine.patiently(() => sessions.end(clientId, epoch));
     if (ended !== 'fenced') await removeRoutes(engine, clientId, ended);
+    // claimed meanwhile: the claimer waits for this word, and ends the session itself because its expiry is 0
+    else await engine.patiently(() => sessions.release(clientId, epoch, session.delivery.sentUpTo, 0, 'drop'));
   }
   engine.cluster.unserve(clientId);
 }

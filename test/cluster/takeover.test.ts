@@ -49,6 +49,21 @@ describe('a client id has one owner in the cluster', function () {
     await watcher.end();
   });
 
+  for (const clean of [true, false]) {
+    it(`a client that has just gone is let in at another node at once (${clean ? 'clean' : 'persistent'} session)`, async () => {
+      for (let round = 0; round < 60; round++) {
+        const client = await openPackets(cluster.node(round % 3).port);
+        const askedAt = performance.now();
+        await client.connect({ clientId: `back-${clean}`, clean });
+        assert.ok(performance.now() - askedAt < 2_000, 'not held up until a lease ends');
+        // some sooner, some later: the next claim comes before, while and after this node lets go
+        client.send({ cmd: 'publish', topic: 'back', payload: 'x', qos: 2, messageId: 1, dup: false, retain: false });
+        if (round % 2 === 0) await client.expect({ cmd: 'pubrec' });
+        client.destroy();
+      }
+    });
+  }
+
   it('of 60 connections that fight over 6 ids on all nodes one for each id stands at the end', async () => {
     const ids = Array.from({ length: 6 }, (_, i) => `fought-${i}`);
     const attempts = Array.from({ length: 60 }, async (_, i) => {

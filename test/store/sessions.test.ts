@@ -221,6 +221,16 @@ forEachStore('sessions', (open) => {
       assert.deepEqual(await queued(store, c), ['3 three']);
     });
 
+    it('a former owner cannot end the session, though its own opening ended an earlier one', async () => {
+      await serve(store, c, 'n1', { expirySeconds: 0 });
+      const second = await serve(store, c, 'n2', { expirySeconds: 0 });
+      const third = await store.sessions.claim({ clientId: c, owner: 'n3' });
+      assert.equal(await store.sessions.end(c, second), 'fenced');
+      assert.equal(await store.sessions.release(c, second, 0, 0, 'drop'), 'ok');
+      assert.equal(await store.sessions.end(c, second), 'fenced');
+      assert.equal(opened(await store.sessions.open(opening(c, third.epoch))).present, false);
+    });
+
     it('an epoch of an ended session is refused everywhere', async () => {
       const first = await serve(store, c);
       await store.sessions.end(c, first);

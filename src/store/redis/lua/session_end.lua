@@ -2,7 +2,7 @@
 session_end: end a session that its owner serves.
 
 All that was kept of it is gone. What it leaves to tidy up stays for a minute in `ended`, so that repeating the call gives it
-again.
+again. While the session stands as this epoch opened it, what is there is from that opening, and somebody else has claimed it.
 
 KEYS  meta subscriptions queue released incoming ended
 ARGV  epoch
@@ -12,7 +12,7 @@ GIVES ok ended | fenced
 local meta, subscriptions, queue, released, incoming, ended = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local epoch = ARGV[1]
 
-local current, will = unpack(redis.call('HMGET', meta, 'epoch', 'will'))
+local current, opened, will = unpack(redis.call('HMGET', meta, 'epoch', 'opened', 'will'))
 if epoch == current then
   redis.call('DEL', ended)
   if redis.call('EXISTS', subscriptions) == 1 then
@@ -26,7 +26,7 @@ if epoch == current then
     redis.call('PEXPIRE', ended, 60000)
   end
   redis.call('UNLINK', meta, queue, released, incoming)
-elseif redis.call('HGET', ended, '\0epoch') ~= epoch then
+elseif epoch == opened or redis.call('HGET', ended, '\0epoch') ~= epoch then
   return { 'fenced' }
 end
 return { 'ok', redis.call('HGETALL', ended) }
