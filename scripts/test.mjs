@@ -1,5 +1,5 @@
 // `npm test`: gets what the tests need, builds, then lint, types and every test folder; closes with one line of figures.
-// `npm test -- unit protocol` runs these folders only.
+// `npm test -- unit protocol` runs these suites only.
 import { spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +8,16 @@ import { ensureCommands, ensureNpm, say } from './install.mjs';
 import { ensureKafka } from './kafka-runtime.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const folders = ['unit', 'store', 'protocol', 'cluster', 'bridge', 'chaos'];
+// a suite is a folder, or a folder in another form
+const suites = ['unit', 'store', 'protocol', 'protocol-3', 'cluster', 'bridge', 'chaos'];
+const forms = {
+  'protocol-3': {
+    folder: 'protocol',
+    env: { SWARMQ_TEST_NODES: '3' },
+    // by nature about one process: a broker in the test's own process, a command line, a listener, the bytes of one connection
+    except: ['embedding-*', 'cli*', 'tls*', 'websocket*', 'bad-input', 'keep-alive'],
+  },
+};
 const needKafka = ['bridge', 'chaos'];
 const folderLimitMs = 15 * 60_000;
 // a run that has told its figures has nothing left to do but to end
@@ -18,11 +27,11 @@ const isCi = Boolean(process.env.CI);
 const running = new Set();
 
 /** Runs a Node script in a process group of its own, so that nothing it started outlives it. */
-function runNode(args, limitMs, onMessage = () => {}) {
+function runNode(args, limitMs, env = {}, onMessage = () => {}) {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, args, {
       cwd: root,
-      env: { ...process.env, SWARMQ_TEST_DIST: '1' },
+      env: { ...process.env, SWARMQ_TEST_DIST: '1', ...env },
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       detached: true,
     });
@@ -61,12 +70,14 @@ async function runCheck(name, args) {
   return code === 0 ? { passed: 1, failed: 0, skipped: 0 } : { passed: 0, failed: 1, skipped: 0 };
 }
 
-async function runFolder(name) {
+async function runSuite(name) {
+  const { folder = name, env = {}, except = [] } = forms[name] ?? {};
   const mocha = join(root, 'node_modules/mocha/lib/cli/cli.js');
-  const files = join('test', name, '**/*.test.ts');
-  const options = ['--reporter', join(root, 'scripts/tally.cjs'), ...(isCi ? ['--forbid-only'] : [])];
+  const files = join('test', folder, '**/*.test.ts');
+  const left = except.flatMap((file) => ['--ignore', join('test', folder, `${file}.test.ts`)]);
+  const options = ['--reporter', join(root, 'scripts/tally.cjs'), ...(isCi ? ['--forbid-only'] : []), ...left];
   let figures = null;
-  const { code, complaint } = await runNode(['--import', 'tsx', mocha, ...options, files], folderLimitMs, (message) => {
+  const { code, complaint } = await runNode(['--import', 'tsx', mocha, ...options, files], folderLimitMs, env, (message) => {
     figures = message;
   });
   const { passed = 0, failed = 0, skipped = 0 } = figures ?? {};
@@ -93,9 +104,9 @@ function wordsOf({ passed, failed, skipped }) {
 
 async function main() {
   const chosen = process.argv.slice(2);
-  const unknown = chosen.filter((name) => !folders.includes(name));
-  if (unknown.length > 0) throw new Error(`no test folder ${unknown.join(', ')}; there are ${folders.join(', ')}`);
-  const wanted = folders.filter((name) => chosen.length === 0 || chosen.includes(name));
+  const unknown = chosen.filter((name) => !suites.includes(name));
+  if (unknown.length > 0) throw new Error(`no test suite ${unknown.join(', ')}; there are ${suites.join(', ')}`);
+  const wanted = suites.filter((name) => chosen.length === 0 || chosen.includes(name));
 
   ensureNpm();
   ensureCommands('redis-server', 'mosquitto', 'mosquitto_pub', 'mosquitto_sub', 'kcat', 'haproxy', 'openssl');
@@ -109,10 +120,10 @@ async function main() {
     results.push(await step('lint', () => runCheck('lint', [bin('eslint/bin/eslint.js'), '.'])));
     results.push(await step('types', () => runCheck('types', [bin('typescript/bin/tsc'), '--noEmit', '-p', 'test/tsconfig.json'])));
   }
-  for (const name of wanted) results.push(await step(name, () => runFolder(name)));
+  for (const name of wanted) results.push(await step(name, () => runSuite(name)));
 
   console.log('\n== all');
-  for (const { name, seconds, ...figures } of results) console.log(`${name.padEnd(9)} ${wordsOf(figures)} (${seconds} s)`);
+  for (const { name, seconds, ...figures } of results) console.log(`${name.padEnd(10)} ${wordsOf(figures)} (${seconds} s)`);
   const sum = (field) => results.reduce((total, result) => total + result[field], 0);
   const total = { passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') };
   console.log(wordsOf(total));

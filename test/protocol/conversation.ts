@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import type { IConnectPacket, IPublishPacket, ISubackPacket, Packet } from 'mqtt-packet';
-import { startNode, type NodeOptions, type TestNode } from '../support/node.ts';
+import { eventually } from '../support/eventually.ts';
+import { startCluster, startNode, type NodeOptions, type TestCluster, type TestNode } from '../support/node.ts';
 import { openPackets, type PacketClient, type PacketPart, type ProtocolVersion } from '../support/packets.ts';
 import { startRedis, type RedisServer } from '../support/redis.ts';
+import { startRoundabout, type Roundabout } from '../support/roundabout.ts';
 
 export const versions = [3, 4, 5] as const;
 export const names: Readonly<Record<ProtocolVersion, string>> = { 3: 'MQTT 3.1', 4: 'MQTT 3.1.1', 5: 'MQTT 5.0' };
@@ -10,7 +12,18 @@ export const names: Readonly<Record<ProtocolVersion, string>> = { 3: 'MQTT 3.1',
 type Qos = 0 | 1 | 2;
 type Options = NodeOptions | (() => NodeOptions);
 
-/** One node for a whole suite. */
+/** Where clients connect: one node, or several that take turns. */
+export interface Place {
+  readonly port: number;
+  readonly url: string;
+  readonly isRunning: boolean;
+  readonly nodes: readonly TestNode[];
+}
+
+/** How many nodes a conversation is held on; with more than one every connection goes to another than the last one. */
+const nodeCount = Number(process.env['SWARMQ_TEST_NODES'] ?? 1);
+
+/** One node for a whole suite, whatever the number of nodes: for what is by nature about one process. */
 export function nodeFor(options: Options = {}): () => TestNode {
   let node: TestNode;
   before(async () => {
@@ -23,8 +36,40 @@ export function nodeFor(options: Options = {}): () => TestNode {
   return () => node;
 }
 
-/** The same suite on a node with its store in memory, and on one with Redis. */
-export function forEachStore(noun: string, body: (node: () => TestNode) => void, options: NodeOptions = {}): void {
+/** Nodes of one cluster for a whole suite, behind one port that takes every client to another node than its last one. */
+function clusterFor(options: NodeOptions): () => Place {
+  let cluster: TestCluster;
+  let roundabout: Roundabout;
+  let place: Place;
+  before(async function () {
+    this.timeout(60_000);
+    cluster = await startCluster(nodeCount, options);
+    roundabout = await startRoundabout(cluster.nodes.map((node) => node.port));
+    const { port } = roundabout;
+    place = {
+      port,
+      url: `mqtt://127.0.0.1:${port}`,
+      nodes: cluster.nodes,
+      get isRunning() {
+        return cluster.nodes.every((node) => node.isRunning);
+      },
+    };
+  });
+  after(async () => {
+    await roundabout.stop();
+    await cluster.stop();
+  });
+  return () => place;
+}
+
+/** The same suite on a node with its store in memory, and on one with Redis; or on as many as SWARMQ_TEST_NODES says. */
+export function forEachStore(noun: string, body: (place: () => Place) => void, options: NodeOptions = {}): void {
+  if (nodeCount > 1) {
+    describe(`${noun}, on ${nodeCount} nodes`, () => {
+      body(clusterFor(options));
+    });
+    return;
+  }
   describe(`${noun}, the store in memory`, () => {
     body(nodeFor(options));
   });
@@ -38,8 +83,17 @@ export function forEachStore(noun: string, body: (node: () => TestNode) => void,
   });
 }
 
-/** As `forEachStore`, for tests that mostly wait: each runs on both nodes at the same time. */
-export function onBothStores(noun: string, body: (test: (title: string, run: (node: TestNode) => Promise<void>) => void) => void): void {
+/** As `forEachStore`, for tests that mostly wait: each runs on both stores at the same time. */
+export function onBothStores(noun: string, body: (test: (title: string, run: (place: Place) => Promise<void>) => void) => void): void {
+  if (nodeCount > 1) {
+    describe(`${noun}, on ${nodeCount} nodes`, () => {
+      const place = clusterFor({});
+      body((title, run) => {
+        it(title, () => run(place()));
+      });
+    });
+    return;
+  }
   describe(`${noun}, the store in memory and in Redis`, () => {
     let redis: RedisServer;
     before(async () => {
@@ -69,7 +123,7 @@ export function forEachVersion(body: (version: ProtocolVersion) => void): void {
 }
 
 /** Connects and is accepted. */
-export async function enter(node: TestNode, version: ProtocolVersion, packet: Partial<IConnectPacket> = {}): Promise<PacketClient> {
+export async function enter(node: Pick<Place, 'port'>, version: ProtocolVersion, packet: Partial<IConnectPacket> = {}): Promise<PacketClient> {
   const client = await openPackets(node.port, version);
   const connack = await client.connect(packet);
   assert.equal(codeOf(connack), 0, 'CONNACK');
@@ -103,9 +157,15 @@ export function message(topic: string, payload: string | Buffer, qos: Qos, more:
   return { cmd: 'publish', topic, payload, qos, dup: false, retain: false, ...(qos > 0 ? { messageId: 1 } : {}), ...more };
 }
 
-/** Sends a message and goes through the exchange of its QoS. */
+/**
+ * Sends a message and goes through the exchange of its QoS.
+ *
+ * A subscription on another node holds for QoS 1 and 2 from its SUBACK on, but for QoS 0 only when this client's node has
+ * heard of it; which it has when it acknowledges a message.
+ */
 export async function send(client: PacketClient, packet: IPublishPacket): Promise<void> {
   const { qos, messageId } = packet;
+  if (qos === 0 && nodeCount > 1) await send(client, message('$to/nobody', '', 1, { messageId: 65_535 }));
   client.send(packet);
   if (qos === 1) await client.expect({ cmd: 'puback', messageId });
   if (qos !== 2) return;
@@ -133,14 +193,26 @@ export async function leave(client: PacketClient, packet: Readonly<Record<string
   await client.expectClosed();
 }
 
-/** The value of a counter on the metrics page, 0 while it is not there. */
-export async function counted(node: TestNode, name: string, label = ''): Promise<number> {
-  const page = await (await fetch(`${node.adminUrl}/metrics`)).text();
-  const line = page.split('\n').find((text) => text.startsWith(`${name}{`) && text.includes(label));
-  return line === undefined ? 0 : Number(line.slice(line.lastIndexOf(' ') + 1));
+/** Breaks the connection off, and waits until its node has noticed. */
+export async function breakOff(place: Place, client: PacketClient): Promise<void> {
+  const before = await closedBy(place, 'client');
+  client.destroy();
+  await eventually(async () => (await closedBy(place, 'client')) > before, { what: 'end of the connection at its node' });
+}
+
+/** The value of a counter on the metrics page, 0 while it is not there; of several nodes the sum. */
+export async function counted({ nodes }: Pick<Place, 'nodes'>, name: string, label = ''): Promise<number> {
+  const values = await Promise.all(
+    nodes.map(async ({ adminUrl }) => {
+      const page = await (await fetch(`${adminUrl}/metrics`)).text();
+      const line = page.split('\n').find((text) => text.startsWith(`${name}{`) && text.includes(label));
+      return line === undefined ? 0 : Number(line.slice(line.lastIndexOf(' ') + 1));
+    }),
+  );
+  return values.reduce((sum, value) => sum + value, 0);
 }
 
 /** How many connections ended for this reason. */
-export function closedBy(node: TestNode, reason: string): Promise<number> {
-  return counted(node, 'swarmq_connections_closed_total', `reason="${reason}"`);
+export function closedBy(place: Pick<Place, 'nodes'>, reason: string): Promise<number> {
+  return counted(place, 'swarmq_connections_closed_total', `reason="${reason}"`);
 }

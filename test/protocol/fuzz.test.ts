@@ -122,8 +122,8 @@ forEachStore(`${packets} mutated packets`, (node) => {
     await eventually(async () => (await counted(node(), 'swarmq_sessions')) === 2, { withinMs: 10_000, what: 'end of all sessions but the canary\'s' });
     await canary.stop();
     assert.equal(await counted(node(), 'swarmq_commit_depth'), 0);
-    const page = await (await fetch(`${node().adminUrl}/metrics`)).text();
-    const reasons = Array.from(page.matchAll(/swarmq_connections_closed_total\{reason="([^"]+)"/g), ([, reason]) => reason!);
+    const pages = await Promise.all(node().nodes.map(async ({ adminUrl }) => (await fetch(`${adminUrl}/metrics`)).text()));
+    const reasons = Array.from(pages.join('').matchAll(/swarmq_connections_closed_total\{reason="([^"]+)"/g), ([, reason]) => reason!);
     assert.deepEqual(reasons.filter((reason) => !plausible.includes(reason)), []);
     assert.ok((await closedBy(node(), 'malformed-packet')) > 100);
     assert.ok(canary.count > 20, `the canary exchanged ${canary.count} messages`);

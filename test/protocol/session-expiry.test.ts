@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { eventually } from '../support/eventually.ts';
-import type { TestNode } from '../support/node.ts';
 import { openPackets } from '../support/packets.ts';
-import { codeOf, counted, enter, onBothStores, lasting, leave, message, send, subscribe, take } from './conversation.ts';
+import { codeOf, counted, enter, onBothStores, lasting, leave, message, send, subscribe, take, type Place } from './conversation.ts';
 
 onBothStores('Session expiry', (test) => {
   /** Whether the session is still there; asking does not keep it longer than before. */
-  const isThere = async (node: TestNode, clientId: string, seconds: number): Promise<boolean> => {
+  const isThere = async (node: Place, clientId: string, seconds: number): Promise<boolean> => {
     const client = await openPackets(node.port, 5);
     const { sessionPresent } = await client.connect({ ...lasting(5, seconds), clientId });
     await leave(client);

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import type { IConnectPacket } from 'mqtt-packet';
 import { eventually } from '../support/eventually.ts';
-import type { TestNode } from '../support/node.ts';
 import { openPackets, type PacketClient, type ProtocolVersion } from '../support/packets.ts';
-import { enter, forEachStore, forEachVersion, lasting, leave, message, onBothStores, send, subscribe, take } from './conversation.ts';
+import { enter, forEachStore, forEachVersion, lasting, leave, message, onBothStores, send, subscribe, take, type Place } from './conversation.ts';
 
 type Will = NonNullable<IConnectPacket['will']>;
 
@@ -11,14 +10,14 @@ const will = (topic: string, more: Partial<Will> = {}): { will: Will } => ({
   will: { topic, payload: Buffer.from('gone'), qos: 1, retain: false, ...more },
 });
 
-async function watch(node: TestNode, version: ProtocolVersion, topic: string): Promise<PacketClient> {
+async function watch(node: Place, version: ProtocolVersion, topic: string): Promise<PacketClient> {
   const watcher = await enter(node, version);
   await subscribe(watcher, topic, 2);
   return watcher;
 }
 
 /** Nothing has come and, since a message sent now is the next one, nothing is on its way before it. */
-async function expectNone(node: TestNode, watcher: PacketClient, topic: string): Promise<void> {
+async function expectNone(node: Place, watcher: PacketClient, topic: string): Promise<void> {
   const publisher = await enter(node, watcher.version);
   await send(publisher, message(topic, 'marker', 1));
   await take(watcher, { payload: 'marker' });

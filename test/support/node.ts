@@ -90,6 +90,11 @@ export class TestNode {
     return this.#process.pid;
   }
 
+  /** Itself: where several nodes may stand, one is a cluster too. */
+  get nodes(): readonly TestNode[] {
+    return [this];
+  }
+
   /** Its first address, for clients. */
   get url(): string {
     return this.addresses[0] ?? '';
