@@ -2,12 +2,11 @@ import assert from 'node:assert/strict';
 import { generate } from 'mqtt-packet';
 import { eventually } from '../support/eventually.ts';
 import { startMosquitto, mosquittoPub, mosquittoSub } from '../support/mosquitto.ts';
-import type { TestNode } from '../support/node.ts';
 import { openPackets, type PacketClient } from '../support/packets.ts';
-import { enter, forEachStore, lasting, message, names, nodeFor, send, subscribe, take } from './conversation.ts';
+import { enter, forEachStore, lasting, message, names, nodeFor, send, subscribe, take, type Place } from './conversation.ts';
 
 /** Connects with bit 7 of the protocol level, as bridges do. */
-async function enterAsBridge(node: TestNode, version: 3 | 4, clientId: string, clean: boolean): Promise<PacketClient> {
+async function enterAsBridge(node: Place, version: 3 | 4, clientId: string, clean: boolean): Promise<PacketClient> {
   const client = await openPackets(node.port, version);
   const protocolId = version === 3 ? 'MQIsdp' : 'MQTT';
   const connect = generate({ cmd: 'connect', protocolId, protocolVersion: version, clientId, clean, keepalive: 0 });
