@@ -255,6 +255,20 @@ export const options = {
     }),
   },
   retained: {
+    maxMessages: integer({
+      default: 2_000_000,
+      min: 1,
+      unit: 'messages',
+      text: 'Most retained messages of the cluster. When it is reached no new topic is retained: its message is delivered, and counted. '
+        + 'What is retained already can still be replaced and removed.',
+    }),
+    maxBytes: integer({
+      default: 1024 * MiB,
+      min: 65_536,
+      unit: 'bytes',
+      text: 'Most bytes of all retained messages of the cluster, topics and properties included; the same happens when it is reached. '
+        + 'Redis needs 400 bytes more for each message.',
+    }),
     maxPayloadBytes: integer({ default: MiB, min: 0, unit: 'bytes', text: 'The largest payload that is retained.' }),
   },
   socket: {

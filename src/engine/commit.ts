@@ -7,6 +7,7 @@ import type { Connection } from './connection.ts';
 import { isMember, withMembers, type Group } from './groups.ts';
 import type { Engine } from './engine.ts';
 import { deliverHere, type Origin } from './publish.ts';
+import { readRetain, retain } from './retain.ts';
 import type { Match } from './routes.ts';
 import type { Session, Settlement } from './session.ts';
 import { deliverQueued, readOnce, readPushes, spread, spreadOnce, type OncePush, type Pushes } from './spread.ts';
@@ -32,7 +33,7 @@ class Pending {
   /** everyone known has it; it only waits for its turn to be answered */
   isWritten = false;
   hadSubscribers = false;
-  isRetained = false;
+  retained: number | null = null;
   /** members of groups that turned out to be gone */
   refused: string[] = [];
 
@@ -194,7 +195,7 @@ export class Commit {
   #write(batch: Batch, pending: Pending): void {
     if (pending.isWaiting || pending.isWritten) return;
     const { message, match, origin } = pending;
-    if (message.retain && !pending.isRetained) this.#retain(batch, pending);
+    if (message.retain && pending.retained === null) retain(this.#engine, batch, pending);
     for (const bridge of match.bridges) this.#outboxes.add(bridge.outbox);
     if (this.#isOnce(pending)) {
       const { clientId, epoch } = origin.session!;
@@ -210,18 +211,11 @@ export class Commit {
     return message.qos === 2 && origin.session !== null && origin.session.isPersistent;
   }
 
-  #retain(batch: Batch, pending: Pending): void {
-    pending.isRetained = true;
-    const { message } = pending;
-    const { maxPayloadBytes } = this.#engine.config.retained;
-    if (message.payload.length > maxPayloadBytes) this.#engine.count.dropped.of('retained-too-large').value++;
-    else this.#engine.store.retained.put(batch, message.topic, message.payload.length === 0 ? null : (pending.record ??= encodeRecord(message)));
-  }
-
   #readReplies(batch: Batch, pending: Pending): void {
     const { once, pushes } = pending;
     pending.once = null;
     pending.pushes = null;
+    if (pending.retained !== null) readRetain(this.#engine, batch, pending);
     if (pushes !== null) pending.seqs = readPushes(this.#engine, batch, pushes);
     if (once === null) return;
     const session = pending.origin.session!;

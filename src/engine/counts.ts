@@ -8,6 +8,7 @@ export type DropReason =
   | 'packet-too-large'
   | 'unreadable'
   | 'retained-too-large'
+  | 'retained-full'
   | 'not-authorized'
   | 'payload-format-invalid'
   | 'outbox-full'
@@ -25,6 +26,7 @@ export interface Counts {
   readonly takeovers: Counter;
   readonly wills: Counter;
   readonly expiredSessions: Counter;
+  readonly expiredRetained: Counter;
   readonly handshakesFailed: { of(kind: 'tls' | 'websocket'): Counter };
   readonly dropped: { of(reason: DropReason): Counter };
   readonly closed: { of(reason: ErrorCode | 'client'): Counter };
@@ -42,6 +44,7 @@ export function makeCounts(metrics: Metrics): Counts {
     wills: metrics.counter('swarmq_wills_total', 'Wills that were published'),
     expiredSessions: metrics.counter('swarmq_sessions_expired_total', 'Sessions that ended because their expiry had passed'),
     handshakesFailed: metrics.counters('swarmq_handshakes_failed_total', 'Connections that ended before MQTT began: TLS or WebSocket could not be agreed on', 'kind'),
+    expiredRetained: metrics.counter('swarmq_retained_expired_total', 'Retained messages that were removed because their expiry had passed'),
     dropped: metrics.counters('swarmq_messages_dropped_total', 'Messages that a subscriber did not get, by reason', 'reason'),
     closed: metrics.counters('swarmq_connections_closed_total', 'Connections that ended, by reason', 'reason'),
   };

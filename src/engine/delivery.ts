@@ -84,6 +84,15 @@ export class Delivery {
     return this.#ready.length - this.#readyFrom;
   }
 
+  get waitingBytes(): number {
+    return this.#readyBytes;
+  }
+
+  /** Whether more waits in the store, or may wait there. */
+  get isBehind(): boolean {
+    return this.#isReading;
+  }
+
   /** Messages sent and not finished. */
   get inFlight(): number {
     return this.#window.size;
@@ -158,6 +167,7 @@ export class Delivery {
       }
     }
     if (this.#isReading && this.waiting < readAhead / 2) this.#readOn();
+    this.#session.feed?.goOn();
   }
 
   /** PUBACK, or a PUBREC that refuses [MQTT 5, 4.3]: finished. An unknown identifier is passed over. */

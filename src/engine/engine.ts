@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { Cluster, RouteChange } from '../../cluster/cluster.ts';
 import { backoffMs } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
+import { Gate } from '../base/gate.ts';
 import { asBrokerError, BrokerError } from '../base/errors.ts';
 import { LogLimiter, type Logger } from '../base/log.ts';
 import type { Message } from '../base/message.ts';
@@ -23,6 +24,7 @@ import { KeepAlive } from './keep-alive.ts';
 import { leave, letGo } from './leave.ts';
 import { OutboxGate } from './outbox-gate.ts';
 import { receive } from './receive.ts';
+import { RetainedMeter } from './retain.ts';
 import { Routes } from './routes.ts';
 import type { Session } from './session.ts';
 
@@ -62,6 +64,9 @@ export class Engine {
   readonly connections = new Set<Connection>();
   readonly keepAlive: KeepAlive;
   readonly admission: Admission;
+  /** the pages of retained messages under way: commits are to find their way to the store between them */
+  readonly retainedGate = new Gate(2);
+  readonly #retained: RetainedMeter;
   readonly #janitor: Janitor;
   readonly #limiter = new LogLimiter();
   readonly #commitMs: { observe(value: number): void };
@@ -91,6 +96,7 @@ export class Engine {
     this.outboxGate = new OutboxGate(this);
     this.keepAlive = new KeepAlive(this);
     this.admission = new Admission(parts.config.mqtt, parts.clock, parts.metrics);
+    this.#retained = new RetainedMeter(this);
     this.#janitor = new Janitor(this);
     this.#watch(parts.metrics);
     this.#commitMs = parts.metrics.histogram('swarmq_commit_ms', 'Duration of a commit in ms', [0.25, 0.5, 1, 2, 5, 10, 50, 200, 1000, 5000]);
@@ -292,6 +298,7 @@ export class Engine {
     this.#tickedAt = this.clock.monotonic();
     this.keepAlive.tick();
     this.outboxGate.tick();
+    this.#retained.tick();
     this.#janitor.tick();
     // what could not be written while the store was away
     this.interest.settled().catch(() => undefined);
@@ -310,6 +317,8 @@ export class Engine {
     metrics.gauge('swarmq_sessions', 'Sessions that this node serves', () => this.sessions.size);
     metrics.gauge('swarmq_routes', 'Routes this node knows', () => this.routes.size);
     metrics.gauge('swarmq_commit_depth', 'Messages that are not committed yet', () => this.commit.depth);
+    metrics.gauge('swarmq_retained_messages', 'Retained messages of the cluster', () => this.#retained.size.messages);
+    metrics.gauge('swarmq_retained_bytes', 'Bytes of all retained messages of the cluster, topics and properties included', () => this.#retained.size.bytes);
     metrics.gauge('swarmq_store_away_ms', 'For how long the store has been out of reach', () => this.store.awayMs);
     metrics.gauge('swarmq_store_refuses', '1 while the store is in reach and refuses what it is told (out of memory, disk full), else 0', () => (this.store.refusal === null ? 0 : 1));
   }

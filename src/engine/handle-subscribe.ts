@@ -10,7 +10,7 @@ import type { Engine } from './engine.ts';
 import { levels } from './handle-publish.ts';
 import { encodeMember } from './groups.ts';
 import { checkSubscribe, missingFor } from './offer.ts';
-import { sendRetained } from './retained.ts';
+import { feedOf, sendRetained } from './retained.ts';
 import { sessionRoute } from './routes.ts';
 import type { Session } from './session.ts';
 import { encodeOptions, type SubscriptionOptions } from './subscription.ts';
@@ -61,9 +61,12 @@ export async function subscribe(connection: Connection, session: Session, packet
   }
   if (session.isOver) return codes;
   const all = [...granted.values()];
-  if (all.length > 0) await keep(engine, session, all);
   // a shared subscription gets no retained messages [MQTT 5, 4.8.2]
-  for (const { filter, options, wantsRetained } of all) if (wantsRetained && !isShared(filter)) sendRetained(engine, session, filter, options);
+  const fed = all.filter(({ filter, wantsRetained }) => wantsRetained && !isShared(filter));
+  // from before the first live message on: it may be newer than what is retained
+  if (fed.length > 0) feedOf(engine, session);
+  if (all.length > 0) await keep(engine, session, all);
+  for (const { filter, options } of fed) sendRetained(engine, session, filter, options);
   engine.hooks.onSubscribed?.(connection, outcomes, codes);
   return codes;
 }

@@ -5,9 +5,12 @@ import { fireWill } from './wills.ts';
 const role = 'janitor';
 const leaseMs = 5000;
 const atOnce = 200;
+/** Expired retained messages go in small steps, at most 10,000 of them a second. */
+const retainedAtOnce = 100;
+const retainedPages = 100;
 
 /**
- * What falls due without anyone being there: sessions that expire, delayed wills. One node has the role at a time; each
+ * What falls due without anyone being there: sessions and retained messages that expire, delayed wills. One node has the role at a time; each
  * reminder is handled by steps that may be repeated, and removed when it is handled, so another janitor can go on.
  */
 export class Janitor {
@@ -23,7 +26,7 @@ export class Janitor {
     this.#isAtWork = true;
     this.#work()
       .catch((error: unknown) => {
-        this.#engine.logLimited('janitor', error, 'due sessions and wills could not be handled: trying again');
+        this.#engine.logLimited('janitor', error, 'what is due could not be handled: trying again');
       })
       .finally(() => {
         this.#isAtWork = false;
@@ -45,6 +48,10 @@ export class Janitor {
         await afterEnd(this.#engine, clientId, ended);
       }
       await store.due.done('sessions', clientId);
+    }
+    for (let pages = 0, expired = retainedAtOnce; pages < retainedPages && expired === retainedAtOnce; pages++) {
+      expired = await store.retained.expire(retainedAtOnce);
+      this.#engine.count.expiredRetained.value += expired;
     }
   }
 }

@@ -16,6 +16,7 @@ const drainWillDelaySeconds = 15;
  */
 export async function leave(engine: Engine, session: Session, error: BrokerError | null): Promise<void> {
   session.isOver = true;
+  session.feed?.goOn();
   detach(engine, session);
   if (session.isLost) {
     engine.cluster.unserve(session.clientId);

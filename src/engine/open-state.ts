@@ -32,6 +32,7 @@ export async function openState(
     queueMaxMessages: config.queue.maxMessages,
     // the outbox's limit is kept, and counted, by the gate in front of it and by its leader: the stream's own is the last resort
     outboxMaxEntries: config.bridge.outbox.maxRecords * 2,
+    retained: config.retained,
   };
   const { url } = config.redis;
   if (url === null) {

@@ -22,6 +22,7 @@ export function receive(engine: Engine, frames: readonly Buffer[]): void {
       for (const { clientId, seq, head } of frame.queued) {
         const session = engine.sessions.get(clientId);
         if (session === undefined || session.isOver) continue;
+        if (message.retain) session.feed?.note(message);
         const options = decodeOptions(head);
         session.delivery.offer(seq, message, options, message.retain && options.retainAsPublished);
       }

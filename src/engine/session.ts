@@ -2,6 +2,7 @@ import type { ProtocolVersion } from '../codec/packets.ts';
 import type { QueueRef } from '../store/queues.ts';
 import type { Connection } from './connection.ts';
 import type { Delivery } from './delivery.ts';
+import type { RetainedFeed } from './retained.ts';
 import type { SubscriptionOptions } from './subscription.ts';
 
 /** What this connection's will is, until it is sent or dropped. */
@@ -46,6 +47,8 @@ export class Session {
   expirySeconds: number;
   will: WillOrder | null;
   delivery!: Delivery;
+  /** retained messages on their way to new subscriptions; null when there are none */
+  feed: RetainedFeed | null = null;
   isOver = false;
   /** this life of the node is over: nothing of the session may be written */
   isLost = false;

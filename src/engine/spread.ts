@@ -97,6 +97,7 @@ export function deliverToMember(engine: Engine, message: Message, record: Buffer
 function isServedHere(engine: Engine, message: Message, route: QueueTarget, seq: number): boolean {
   const session = engine.sessions.get(route.clientId);
   if (session === undefined || session.isOver) return false;
+  if (message.retain) session.feed?.note(message);
   session.delivery.offer(seq, message, route, message.retain && route.retainAsPublished);
   return true;
 }

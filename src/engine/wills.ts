@@ -5,6 +5,7 @@ import { carryOut } from './carry-out.ts';
 import type { Connection } from './connection.ts';
 import type { Engine } from './engine.ts';
 import { deliverHere, noOrigin, publish } from './publish.ts';
+import { readRetain, retain, type Retaining } from './retain.ts';
 import { deliverQueued, readOnce, spreadOnce } from './spread.ts';
 
 /**
@@ -27,7 +28,7 @@ export async function fireWill(engine: Engine, connection: Connection | null, cl
   // it may have been this very call, whose answer was lost
   if (outcome === 'seen') deliverQueued(engine, message, bytes, match, null);
   if (outcome === 'seen' || outcome === 'fenced') return false;
-  if (message.retain) await retain(engine, message, bytes);
+  if (message.retain) await retainNow(engine, message, bytes);
   engine.count.wills.value++;
   deliverQueued(engine, message, bytes, match, outcome);
   deliverHere(engine, message, match);
@@ -63,10 +64,12 @@ async function authorized(engine: Engine, connection: Connection | null, will: M
   }
 }
 
-async function retain(engine: Engine, message: Message, bytes: Buffer): Promise<void> {
+async function retainNow(engine: Engine, message: Message, record: Buffer): Promise<void> {
+  const retaining: Retaining = { message, record, retained: null };
   const batch = engine.store.begin();
-  engine.store.retained.put(batch, message.topic, message.payload.length === 0 ? null : bytes);
+  retain(engine, batch, retaining);
   await carryOut(batch);
+  readRetain(engine, batch, retaining);
 }
 
 /** Reads the route log up to now. */

@@ -76,14 +76,13 @@ export class Keys {
     return `${this.prefix}{routes}:log`;
   }
 
-  /** hash: topic -> record of the retained message */
-  retained(): string {
-    return `${this.prefix}{retained}:messages`;
-  }
-
-  /** sorted set, all scores 0: the retained topics in byte order, so that a wildcard walks only where it matches */
-  retainedIndex(): string {
-    return `${this.prefix}{retained}:topics`;
+  /**
+   * Of the retained messages. `messages` hash: topic -> record; `by-topic`, `by-last` sorted sets, all scores 0: the topics in two
+   * orders, so that a wildcard walks only where it matches; `due` sorted set: topic by the time (ms) at which it expires; `bytes`
+   * string: of all records.
+   */
+  retained(what: 'messages' | 'by-topic' | 'by-last' | 'due' | 'bytes'): string {
+    return `${this.prefix}{retained}:${what}`;
   }
 
   /** sorted set: client id by the time (ms) at which something is due */

@@ -1,16 +1,18 @@
 import type { Batch } from '../base/batch.ts';
 import type { Queues } from './queues.ts';
-import type { Retained } from './retained.ts';
+import type { Retained, RetainedLimits } from './retained.ts';
 import type { Sessions } from './sessions.ts';
 import type { Outboxes } from './outboxes.ts';
 import type { Due } from './due.ts';
 
-/** How much a store keeps in one place. The oldest goes first; Redis trims whole blocks, so it may keep some more. */
+/** How much a store keeps in one place. Of queues and outboxes the oldest goes first; Redis trims whole blocks, so it may keep some more. */
 export interface StoreLimits {
   /** messages in the queue of one session */
   readonly queueMaxMessages: number;
   /** records in one shard of an outbox: the last resort behind the policy of its bridge */
   readonly outboxMaxEntries: number;
+  /** retained messages, and the bytes of their records, of the whole cluster: no new topic is retained over them */
+  readonly retained: RetainedLimits;
 }
 
 /**

@@ -29,7 +29,7 @@ describe('several bridges on one outbox', function () {
     atEnd('Redis', () => redis.stop());
     const link = await RedisLink.open({ url: redis.url, prefix: 'sq:', connectTimeoutMs: 5_000, commandTimeoutMs: 5_000 });
     atEnd('way to Redis', () => link.close());
-    store = openRedisStore(link, { queueMaxMessages: 1_000, outboxMaxEntries: Number.MAX_SAFE_INTEGER });
+    store = openRedisStore(link, { queueMaxMessages: 1_000, outboxMaxEntries: Number.MAX_SAFE_INTEGER, retained: { maxMessages: 10_000, maxBytes: 10_000_000 } });
     outbox = store.outboxes.ref('kafka', 0);
     fed = 0;
   });

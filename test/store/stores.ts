@@ -8,7 +8,7 @@ import type { Store, StoreLimits } from '../../src/store/store.ts';
 import { atEnd } from '../support/ends.ts';
 import { startRedis, type RedisServer } from '../support/redis.ts';
 
-export const limits: StoreLimits = { queueMaxMessages: 1000, outboxMaxEntries: 1000 };
+export const limits: StoreLimits = { queueMaxMessages: 1000, outboxMaxEntries: 1000, retained: { maxMessages: 10_000, maxBytes: 10_000_000 } };
 
 let prefixes = 0;
 

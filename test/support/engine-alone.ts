@@ -23,7 +23,7 @@ export function configOf(set: Readonly<Record<string, string | number | boolean>
 export async function engineAlone(set: Readonly<Record<string, string | number | boolean>> = {}): Promise<Engine> {
   const config = configOf(set);
   const clock = new SystemClock();
-  const store = openMemoryStore(clock, { queueMaxMessages: config.queue.maxMessages, outboxMaxEntries: 1000 });
+  const store = openMemoryStore(clock, { queueMaxMessages: config.queue.maxMessages, outboxMaxEntries: 1000, retained: config.retained });
   const engine = new Engine({ config, store, cluster: alone('n1'), clock, log: silentLog, metrics: new Metrics(), hooks: noHooks });
   await engine.start();
   atEnd('an engine', () => engine.stop());

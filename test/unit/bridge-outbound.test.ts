@@ -21,7 +21,7 @@ describe('the outbound side of a bridge', () => {
   let outbox: OutboxRef;
   beforeEach(() => {
     kafka = new FakeKafka();
-    store = openMemoryStore(clock, { queueMaxMessages: 1_000, outboxMaxEntries: 1_000_000 });
+    store = openMemoryStore(clock, { queueMaxMessages: 1_000, outboxMaxEntries: 1_000_000, retained: { maxMessages: 10_000, maxBytes: 10_000_000 } });
     outbox = store.outboxes.ref('kafka', 0);
   });
 

@@ -36,7 +36,7 @@ describe('redis keys', () => {
 
   it('the prefix stands before every key', () => {
     const keys = new Keys('fleet:');
-    for (const key of [keys.session('a'), keys.members(), keys.routes(), keys.retained(), keys.due('wills'), keys.outbox('b', 3)]) {
+    for (const key of [keys.session('a'), keys.members(), keys.routes(), keys.retained('due'), keys.due('wills'), keys.outbox('b', 3)]) {
       assert.ok(key.startsWith('fleet:'), key);
     }
   });

@@ -1,8 +1,8 @@
 import type { Batch } from '../../base/batch.ts';
 import type { OnceResult } from '../queues.ts';
 
-/** What an operation gave: a sequence number or length, whether the caller still owned, or what happened once. */
-export type Result = number | 'ok' | 'fenced' | OnceResult;
+/** What an operation gave: a sequence number or length, whether the caller still owned or there was room, or what happened once. */
+export type Result = number | 'ok' | 'fenced' | 'full' | OnceResult;
 
 /** In memory everything is carried out when it is appended; the batch only keeps what came of it. */
 export class MemoryBatch implements Batch {

@@ -1,107 +1,112 @@
 import type { Batch } from '../../base/batch.ts';
+import type { Clock } from '../../base/clock.ts';
 import type { MemoryBatch } from './batch.ts';
-import type { Retained } from '../retained.ts';
+import { Reminders } from './reminders.ts';
+import { Level, walk } from './topic-tree.ts';
+import type { Retained, RetainedLimits, RetainedSize, RetainedWalk } from '../retained.ts';
 
-/** One level of the tree of topics. */
-class Level {
-  record: Buffer | null = null;
-  readonly children = new Map<string, Level>();
-}
-
-const pageMessages = 100;
-const pageSteps = 1000;
+const page = { mostSteps: 1000, mostMessages: 100, mostBytes: 256 * 1024 };
 
 /** A tree by topic levels: a wildcard walks only the branches that can match. */
 export class MemoryRetained implements Retained {
+  readonly #clock: Clock;
+  readonly #limits: RetainedLimits;
   readonly #root = new Level();
-  #count = 0;
+  readonly #due = new Reminders();
+  #messages = 0;
+  #bytes = 0;
 
-  put(batch: Batch, topic: string, record: Buffer | null): void {
-    if (record === null) this.#remove(topic);
-    // a copy: the record may be a slice of something much larger, which it would keep alive
-    else this.#set(topic, Buffer.from(record));
-    (batch as MemoryBatch).note('ok');
+  constructor(clock: Clock, limits: RetainedLimits) {
+    this.#clock = clock;
+    this.#limits = limits;
   }
 
-  async *match(filter: string): AsyncIterable<Buffer[]> {
-    let page: Buffer[] = [];
-    let steps = 0;
-    for (const record of walk(this.#root, filter.split('/'))) {
-      if (record !== null) page.push(record);
-      if (++steps < pageSteps && page.length < pageMessages) continue;
-      yield page;
-      page = [];
-      steps = 0;
-      await new Promise(setImmediate);
-    }
-    if (page.length > 0) yield page;
+  put(batch: Batch, topic: string, record: Buffer | null, expiresAt: number): number {
+    const isKept = record === null ? this.#remove(topic) : this.#set(topic, record, expiresAt);
+    return (batch as MemoryBatch).note(isKept ? 'ok' : 'full');
   }
 
-  async count(): Promise<number> {
-    return this.#count;
+  outcome(batch: Batch, slot: number): 'ok' | 'full' {
+    return (batch as MemoryBatch).results[slot] as 'ok' | 'full';
   }
 
-  #set(topic: string, record: Buffer): void {
+  async get(topic: string): Promise<Buffer | null> {
+    const record = this.#level(topic)?.record ?? null;
+    return record === null ? null : Buffer.from(record, 'latin1');
+  }
+
+  match(filter: string): RetainedWalk {
+    const steps = walk(this.#root, filter.split('/'));
+    let isFirst = true;
+    let isOver = false;
+    return {
+      next: async () => {
+        if (isOver) return null;
+        if (!isFirst) await new Promise(setImmediate);
+        isFirst = false;
+        const records: Buffer[] = [];
+        let bytes = 0;
+        for (let i = 0; i < page.mostSteps && records.length < page.mostMessages && bytes < page.mostBytes; i++) {
+          const step = steps.next();
+          if (step.done === true) {
+            isOver = true;
+            break;
+          }
+          if (step.value === null) continue;
+          records.push(Buffer.from(step.value, 'latin1'));
+          bytes += step.value.length;
+        }
+        return records;
+      },
+    };
+  }
+
+  async expire(count: number): Promise<number> {
+    const topics = this.#due.until(this.#clock.now(), count);
+    for (const topic of topics) this.#remove(topic);
+    return topics.length;
+  }
+
+  async measure(): Promise<RetainedSize> {
+    return { messages: this.#messages, bytes: this.#bytes };
+  }
+
+  #level(topic: string): Level | undefined {
+    let level: Level | undefined = this.#root;
+    for (const name of topic.split('/')) level = level?.child(name);
+    return level;
+  }
+
+  /** False: refused. */
+  #set(topic: string, record: Buffer, expiresAt: number): boolean {
+    const before = this.#level(topic)?.record ?? null;
+    const { maxMessages, maxBytes } = this.#limits;
+    if (before === null && (this.#messages >= maxMessages || this.#bytes + record.length > maxBytes)) return false;
     let level = this.#root;
-    for (const name of topic.split('/')) {
-      let child = level.children.get(name);
-      if (child === undefined) level.children.set(name, (child = new Level()));
-      level = child;
-    }
-    if (level.record === null) this.#count++;
-    level.record = record;
+    for (const name of topic.split('/')) level = level.grow(name);
+    level.record = record.toString('latin1');
+    this.#messages += before === null ? 1 : 0;
+    this.#bytes += record.length - (before?.length ?? 0);
+    if (expiresAt === 0) this.#due.remove(topic);
+    else this.#due.set(topic, expiresAt);
+    return true;
   }
 
-  #remove(topic: string): void {
+  #remove(topic: string): true {
+    this.#due.remove(topic);
     const names = topic.split('/');
-    const path: Level[] = [this.#root];
+    const path = [this.#root];
     for (const name of names) {
-      const child = path.at(-1)!.children.get(name);
-      if (child === undefined) return;
+      const child = path.at(-1)!.child(name);
+      if (child === undefined) return true;
       path.push(child);
     }
     const last = path.at(-1)!;
-    if (last.record === null) return;
+    if (last.record === null) return true;
+    this.#messages--;
+    this.#bytes -= last.record.length;
     last.record = null;
-    this.#count--;
-    for (let i = names.length; i > 0 && path[i]!.record === null && path[i]!.children.size === 0; i--) {
-      path[i - 1]!.children.delete(names[i - 1]!);
-    }
-  }
-}
-
-/**
- * The records that the filter selects, and null for each step in vain, so that whoever counts steps counts all of them.
- * `a/#` selects `a` itself as well [MQTT 5, 4.7.1.2]; a leading wildcard selects no `$` topics [MQTT-4.7.2-1]. Without
- * recursion: a topic may have more levels than the stack.
- */
-function* walk(root: Level, names: readonly string[]): Generator<Buffer | null> {
-  const frames: { readonly children: Iterator<[string, Level]>; readonly at: number }[] = [];
-  let level: Level | undefined = root;
-  let at = 0;
-  for (;;) {
-    if (level !== undefined) {
-      const name = names[at];
-      if (name !== undefined && name !== '#' && name !== '+') {
-        level = level.children.get(name);
-        at++;
-        continue;
-      }
-      if (name === undefined || (name === '#' && level !== root)) yield level.record;
-      if (name !== undefined) frames.push({ children: level.children.entries(), at });
-    }
-    const frame = frames.at(-1);
-    if (frame === undefined) return;
-    const next = frame.children.next();
-    level = undefined;
-    if (next.done) {
-      frames.pop();
-      continue;
-    }
-    yield null;
-    const [name, child]: [string, Level] = next.value;
-    if (frame.at === 0 && frames.length === 1 && name.startsWith('$')) continue;
-    level = child;
-    at = names[frame.at] === '#' ? frame.at : frame.at + 1;
+    for (let i = names.length; i > 0 && path[i]!.isEmpty; i--) path[i - 1]!.cut(names[i - 1]!);
+    return true;
   }
 }

@@ -15,7 +15,7 @@ export function openMemoryStore(clock: Clock, limits: StoreLimits): Store {
     kind: 'memory',
     sessions,
     queues: new MemoryQueues(sessions, outboxes, limits.queueMaxMessages),
-    retained: new MemoryRetained(),
+    retained: new MemoryRetained(clock, limits.retained),
     outboxes,
     due: new MemoryDue(clock),
     begin: () => new MemoryBatch(),

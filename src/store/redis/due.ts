@@ -4,7 +4,8 @@ import { listOf, textOf } from './replies.ts';
 import type { Due } from '../due.ts';
 
 const remind = new Script(new URL('./lua/due_remind.lua', import.meta.url), { keys: ['due'], args: ['client', 'in_ms'] });
-const ripe = new Script(new URL('./lua/due_ripe.lua', import.meta.url), { keys: ['due'], args: ['count'] });
+/** Of any sorted set of names by time, in ms. */
+export const ripe = new Script(new URL('./lua/due_ripe.lua', import.meta.url), { keys: ['due'], args: ['count'] });
 const done = new Script(new URL('./lua/due_done.lua', import.meta.url), { keys: ['due'], args: ['client'] });
 
 export class RedisDue implements Due {

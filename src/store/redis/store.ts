@@ -13,7 +13,7 @@ export function openRedisStore(link: RedisLink, limits: StoreLimits, log: Logger
     kind: 'redis',
     sessions: new RedisSessions(link),
     queues: new RedisQueues(link, limits.queueMaxMessages, log),
-    retained: new RedisRetained(link),
+    retained: new RedisRetained(link, limits.retained),
     outboxes: new RedisOutboxes(link, limits.outboxMaxEntries),
     due: new RedisDue(link),
     begin: () => link.begin(),
