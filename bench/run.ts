@@ -6,16 +6,18 @@ import { keep, newest, thisMachine, type RunResult } from './results.ts';
 import { runRound, type Round } from './round.ts';
 import { scenarios } from './scenarios/all.ts';
 import type { Mode, Scenario } from './scenarios/scenario.ts';
-import type { Peer } from './servers/peer.ts';
+import type { Peer, PeerName } from './servers/peer.ts';
 import { isOurs, peers } from './servers/peers.ts';
 import { asLines, captionOf, faultLines, goalLine, tableOf } from './table.ts';
+
+const leftOutWhenQuick: readonly PeerName[] = ['hivemq', 'mochi'];
 
 const usage = `npm run bench -- [options]
 
   --quick         seconds instead of a minute for each case: a direction, not a record
   --case NAME     only this case; may repeat (${scenarios.map(({ name }) => name).join(' ')})
-  --peers A,B     only these peers (${Object.keys(peers).join(' ')})
-  --rounds N      rounds of which the median counts (3)
+  --peers A,B     only these peers (${Object.keys(peers).join(' ')}); without it a quick run leaves out ${leftOutWhenQuick.join(' and ')}
+  --rounds N      rounds of which the median counts (3; quick: 1)
   --append-only   the peers' Redis keeps an append-only file (appendfsync everysec)
   --report        measures nothing: writes the newest results into docs/performance.md and .svg
 `;
@@ -35,7 +37,7 @@ async function main(): Promise<number> {
       quick: { type: 'boolean', default: false },
       case: { type: 'string', multiple: true },
       peers: { type: 'string' },
-      rounds: { type: 'string', default: '3' },
+      rounds: { type: 'string' },
       'append-only': { type: 'boolean', default: false },
       report: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -54,9 +56,9 @@ async function main(): Promise<number> {
 
   const selection: Selection = {
     scenarios: pick('case', scenarios, values.case),
-    peers: pick('peer', Object.values(peers), values.peers?.split(',')).filter(isHere),
+    peers: pick('peer', Object.values(peers), values.peers?.split(',') ?? usual(values.quick)).filter(isHere),
     mode: values.quick ? 'quick' : 'full',
-    rounds: wholeNumber('--rounds', values.rounds),
+    rounds: wholeNumber('--rounds', values.rounds ?? (values.quick ? '1' : '3')),
     appendOnly: values['append-only'],
   };
   return report(await runAll(selection));
@@ -122,6 +124,10 @@ function pick<T extends { name: string }>(what: string, all: readonly T[], names
   const unknown = names?.find((name) => !all.some((one) => one.name === name));
   if (unknown !== undefined) throw new UsageError(`no ${what} ${unknown}: ${all.map(({ name }) => name).join(' ')}`);
   return all.filter(({ name }) => names === undefined || names.includes(name));
+}
+
+function usual(isQuick: boolean): PeerName[] {
+  return Object.values(peers).map(({ name }) => name).filter((name) => !isQuick || !leftOutWhenQuick.includes(name));
 }
 
 function wholeNumber(option: string, text: string): number {

@@ -10,7 +10,9 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const args = process.argv.slice(2);
 const peers = /--peers[= ](\S+)/.exec(args.join(' '))?.[1];
 const isMeasuring = !args.includes('--report') && !args.includes('--help');
-const takesPart = (name) => peers === undefined || peers.includes(name);
+const isNamed = (name) => peers?.includes(name) ?? false;
+/** As bench/run.ts chooses when nobody is named. */
+const isUsual = peers === undefined && !args.includes('--quick');
 
 try {
   ensureNpm();
@@ -23,8 +25,8 @@ try {
 
 function prepare() {
   const needs = [() => ensureCommands('redis-server', 'mosquitto')];
-  if (takesPart('hivemq')) needs.push(ensureHiveMq);
-  if (takesPart('mochi')) needs.push(ensureMochi);
+  if (isUsual || isNamed('hivemq')) needs.push(ensureHiveMq);
+  if (isUsual || isNamed('mochi')) needs.push(ensureMochi);
   for (const ensure of needs) {
     try {
       ensure();
@@ -33,7 +35,7 @@ function prepare() {
       say(error.message);
     }
   }
-  if (takesPart('swarmq')) build();
+  if (peers === undefined || isNamed('swarmq')) build();
 }
 
 async function bench() {

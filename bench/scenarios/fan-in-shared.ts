@@ -6,7 +6,7 @@ export const fanInShared: LoadScenario = {
   title: 'One node, QoS 1, 1,000 publishers to a shared subscription with 5 members, 128 B',
   unit: 'message',
   nodes: 1,
-  peers: ['mosquitto', 'hivemq', 'mochi', 'swarmq', 'swarmq-redis'],
+  peers: ['mosquitto', 'hivemq', 'mochi', 'floor', 'swarmq', 'swarmq-redis'],
   figure: 'cpuMicros',
   goals: [{ of: 'swarmq', figure: 'cpuMicros', to: 'mosquitto', bound: { atMost: 0.5 } }],
   plan: (mode) => ({

@@ -33,4 +33,4 @@ export interface Peer {
   start(options: PeerOptions): Promise<Servers>;
 }
 
-export type PeerName = 'mosquitto' | 'hivemq' | 'mochi' | 'aedes' | 'stock' | 'swarmq' | 'swarmq-redis' | 'swarmq-workers';
+export type PeerName = 'mosquitto' | 'hivemq' | 'mochi' | 'aedes' | 'stock' | 'floor' | 'swarmq' | 'swarmq-redis' | 'swarmq-workers';

@@ -1,4 +1,5 @@
 import { aedes, stock } from './aedes.ts';
+import { floor } from './floor.ts';
 import { hivemq } from './hivemq.ts';
 import { mochi } from './mochi.ts';
 import { mosquitto } from './mosquitto.ts';
@@ -12,6 +13,7 @@ export const peers: Readonly<Record<PeerName, Peer>> = {
   mochi,
   aedes,
   stock,
+  floor,
   swarmq,
   'swarmq-redis': swarmqOnRedis,
   'swarmq-workers': swarmqWorkers,

@@ -156,7 +156,7 @@ export const options = {
       text: 'Most QoS 1 and 2 messages that a client may have sent without an acknowledgement. MQTT 3 clients are read more slowly instead.',
     }),
     maxInflight: integer({
-      default: 100,
+      default: 1_000,
       min: 1,
       max: 65_534,
       unit: 'messages',

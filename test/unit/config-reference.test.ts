@@ -52,7 +52,7 @@ describe('the printed configuration', () => {
     assert.deepEqual(lines.map((line) => line.slice(0, line.indexOf(':'))), [...settings.keys()]);
     const listeners = lines.find((line) => line.startsWith('listeners:'));
     assert.match(listeners ?? '', /^listeners: \["mqtt:\/\/127\.0\.0\.1:1","ws:\/\/127\.0\.0\.1:2\/mqtt"\] +# flag --listen$/);
-    assert.match(lines.find((line) => line.startsWith('mqtt.maxInflight:')) ?? '', /^mqtt\.maxInflight: 100 +# default$/);
+    assert.match(lines.find((line) => line.startsWith('mqtt.maxInflight:')) ?? '', /^mqtt\.maxInflight: 1000 +# default$/);
   });
 
   it('hides secrets and the passwords in URLs', () => {
