@@ -113,8 +113,20 @@ export class Groups {
  */
 export function withMembers(engine: Engine, message: Message, match: Match, except: readonly string[] = nobody): Match {
   if (match.groups.length === 0) return match;
-  const queued = handOver(engine, message, engine.groups.choose(match.groups, message, except));
+  const members = engine.groups.choose(match.groups, message, except);
+  for (const member of members) if (!isQueued(message, member)) handOver(engine, message, member);
+  return withQueued(message, match, members);
+}
+
+/** The match with those of the members among its queues that get the message by their queue. */
+export function withQueued(message: Message, match: Match, members: readonly MemberRoute[]): Match {
+  const queued = members.filter((member) => isQueued(message, member));
   return queued.length === 0 ? match : { ...match, queues: [...match.queues, ...queued] };
+}
+
+/** Whether the member gets the message by its queue, and not at QoS 0. */
+export function isQueued(message: Message, member: MemberRoute): boolean {
+  return message.qos > 0 && member.qos > 0;
 }
 
 const nobody: readonly string[] = [];
@@ -124,17 +136,11 @@ export function isMember(target: QueueTarget): target is MemberRoute {
   return 'group' in target;
 }
 
-/** Hands a message to the members that get it at QoS 0, and gives the others: these get it by their queue. */
-function handOver(engine: Engine, message: Message, members: readonly MemberRoute[]): readonly MemberRoute[] {
-  const queued = message.qos === 0 ? [] : members.filter((member) => member.qos > 0);
-  if (queued.length === members.length) return queued;
-  for (const member of members) {
-    if (message.qos > 0 && member.qos > 0) continue;
-    const session = engine.sessions.get(member.clientId);
-    if (session !== undefined && !session.isOver) forwardLossy(engine, session.connection, message, null, false, member.ids);
-    else if (member.node !== '') engine.commit.nudge(member.node, directFrame(member), encodeRecord(message));
-  }
-  return queued;
+/** Sends a message to a member at QoS 0, wherever it is. */
+export function handOver(engine: Engine, message: Message, member: MemberRoute): void {
+  const session = engine.sessions.get(member.clientId);
+  if (session !== undefined && !session.isOver) forwardLossy(engine, session.connection, message, null, false, member.ids);
+  else if (member.node !== '') engine.commit.nudge(member.node, directFrame(member), encodeRecord(message));
 }
 
 /** The member with the highest hash of itself and the key: when members come and go, only their own share moves. */

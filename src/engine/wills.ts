@@ -4,9 +4,10 @@ import type { Once } from '../store/queues.ts';
 import { carryOut } from './carry-out.ts';
 import type { Connection } from './connection.ts';
 import type { Engine } from './engine.ts';
+import { handOver, isQueued, withQueued, type MemberRoute } from './groups.ts';
 import { deliverHere, noOrigin, publish } from './publish.ts';
 import { readRetain, retain, type Retaining } from './retain.ts';
-import { deliverQueued, readOnce, spreadOnce } from './spread.ts';
+import { deliverQueued, deliverToMember, readOnce, spreadOnce } from './spread.ts';
 
 /**
  * Publishes a session's will exactly once: taking it from the session and putting it on its way to everyone is one step in
@@ -19,7 +20,9 @@ export async function fireWill(engine: Engine, connection: Connection | null, cl
   if (message === null) return false;
   await follow(engine);
   const once: Once = { kind: 'will', clientId, epoch };
-  const match = engine.routes.matchFor(message.topic, message.publisher);
+  const found = engine.routes.matchFor(message.topic, message.publisher);
+  const members = engine.groups.choose(found.groups, message, []);
+  const match = withQueued(message, found, members);
   const bytes = encodeRecord(message);
   const batch = engine.store.begin();
   const push = spreadOnce(engine, batch, message, match, bytes, once);
@@ -32,9 +35,41 @@ export async function fireWill(engine: Engine, connection: Connection | null, cl
   engine.count.wills.value++;
   deliverQueued(engine, message, bytes, match, outcome);
   deliverHere(engine, message, match);
+  await handOn(engine, message, bytes, members.filter((member) => !isQueued(message, member) || outcome[match.queues.indexOf(member)] === 0));
   engine.hooks.onPublished?.(message, null);
   engine.flushSoon();
   return true;
+}
+
+/**
+ * Gives the will to what has to wait until it is certain that this call sends it: members of groups at QoS 0; and for those
+ * whose session has ended since they were chosen, other members.
+ */
+async function handOn(engine: Engine, message: Message, record: Buffer, members: readonly MemberRoute[]): Promise<void> {
+  for (const chosen of members) {
+    const gone: string[] = [];
+    for (let member: MemberRoute | null = chosen; member !== null; ) {
+      if (!isQueued(message, member)) {
+        handOver(engine, message, member);
+        break;
+      }
+      // the one that was chosen first has refused it already
+      const seq = member === chosen ? 0 : await pushTo(engine, member, record);
+      if (seq > 0) {
+        deliverToMember(engine, message, record, member, seq);
+        break;
+      }
+      gone.push(member.clientId);
+      member = engine.groups.chooseFrom({ name: chosen.group, members: engine.routes.membersOf(chosen.group) }, message, gone);
+    }
+  }
+}
+
+async function pushTo(engine: Engine, { queue, head }: MemberRoute, record: Buffer): Promise<number> {
+  const batch = engine.store.begin();
+  const slot = engine.store.queues.push(batch, queue, head, record);
+  await carryOut(batch);
+  return engine.store.queues.seq(batch, slot);
 }
 
 /** Publishes a will that belongs to no session any more; resolves when it is committed. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { IConnectPacket } from 'mqtt-packet';
+import { connectClient } from '../support/client.ts';
 import { eventually } from '../support/eventually.ts';
 import { openPackets, type PacketClient, type ProtocolVersion } from '../support/packets.ts';
 import { enter, forEachStore, forEachVersion, lasting, leave, message, onBothStores, send, subscribe, take, type Place } from './conversation.ts';
@@ -97,6 +98,25 @@ forEachStore('A will', (node) => {
       await take(watcher, { payload: 'gone' });
       await take(await enter(node(), version, { ...lasting(version), clientId }), { payload: 'gone', dup: false });
     });
+
+    for (const qos of [0, 1, 2] as const) {
+      it(`is sent to one member of a shared subscription, at QoS ${qos}`, async () => {
+        const topic = at(`shared/${qos}`);
+        const options = { protocolVersion: version, ...(version === 3 ? { protocolId: 'MQIsdp' as const } : {}) };
+        const members = await Promise.all([0, 1, 2].map(() => connectClient(node().url, options)));
+        for (const member of members) await member.subscribe(`$share/heirs/${topic}`, qos);
+        const watcher = await watch(node(), version, topic);
+        const texts = ['one', 'two', 'three', 'four'];
+        for (const text of texts) {
+          (await enter(node(), version, will(topic, { payload: Buffer.from(text), qos: 2 }))).destroy();
+          await take(watcher, { payload: text });
+        }
+        const got = (): string[] => members.flatMap((member) => member.messages.map((m) => `${m.text} ${m.qos}`)).sort();
+        await eventually(() => got().length >= texts.length, { what: 'all wills' });
+        assert.deepEqual(got(), texts.map((text) => `${text} ${qos}`).sort());
+        for (const member of members) await member.end();
+      });
+    }
 
     it('to a topic with a wildcard is refused', async () => {
       const client = await openPackets(node().port, version);

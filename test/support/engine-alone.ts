@@ -1,5 +1,5 @@
 import { Duplex } from 'node:stream';
-import { generate, type Packet } from 'mqtt-packet';
+import { generate, type IConnectPacket, type Packet } from 'mqtt-packet';
 import { alone } from '../../cluster/alone.ts';
 import { SystemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
@@ -70,11 +70,17 @@ export interface Attached {
   readonly connection: Connection;
 }
 
-/** A client that is connected, and subscribed when it names filters. */
-export async function attachClient(engine: Engine, clientId: string, version: ProtocolVersion, filters: readonly string[] = []): Promise<Attached> {
+/** A client that is connected, and subscribed at QoS 1 when it names filters; `more` of its CONNECT. */
+export async function attachClient(
+  engine: Engine,
+  clientId: string,
+  version: ProtocolVersion,
+  filters: readonly string[] = [],
+  more: Partial<IConnectPacket> = {},
+): Promise<Attached> {
   const stream = new FakeStream();
   const connection = engine.accept(stream, false);
-  connection.received(encoded(version, { cmd: 'connect', protocolId: 'MQTT', protocolVersion: version, clientId, clean: true, keepalive: 0 }));
+  connection.received(encoded(version, { cmd: 'connect', protocolId: 'MQTT', protocolVersion: version, clientId, clean: true, keepalive: 0, ...more }));
   while (connection.state !== 'live') await new Promise(setImmediate);
   if (filters.length > 0) {
     connection.received(encoded(version, { cmd: 'subscribe', messageId: 1, subscriptions: filters.map((topic) => ({ topic, qos: 1 })) }));
