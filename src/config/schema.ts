@@ -166,6 +166,12 @@ export const options = {
     maxSubscriptionsPerClient: integer({ default: 1_000, min: 1, text: 'Most subscriptions of one session.' }),
     maxClientIdBytes: integer({ default: 256, min: 23, max: 65_535, unit: 'bytes', text: 'The longest client id, in UTF-8.' }),
     topicAliasMaximum: integer({ default: 32, min: 0, max: 65_535, text: 'Most topic aliases that an MQTT 5 client may set.' }),
+    outgoingTopicAliases: integer({
+      default: 16,
+      min: 0,
+      max: 65_535,
+      text: 'Most topic aliases in use toward an MQTT 5 client that takes any; its own maximum counts too. Topics that come again get them. 0: none.',
+    }),
     maximumQos: integer({
       default: 2,
       min: 0,

@@ -5,7 +5,7 @@ import type { Message, Qos } from '../base/message.ts';
 import { FrameReader } from '../codec/frames.ts';
 import { PacketType, packetName, type ProtocolVersion } from '../codec/packets.ts';
 import { pingresp, readPingreq } from '../codec/ping.ts';
-import { maxAckBytes, publishHeadBytes, utf8Bytes, writeAck, writePublishHead } from '../codec/publish.ts';
+import { maxAckBytes, writeAck } from '../codec/publish.ts';
 import { handleConnect } from './handle-connect.ts';
 import { handleAck } from './handle-ack.ts';
 import { handleDisconnect } from './handle-disconnect.ts';
@@ -14,7 +14,9 @@ import { handleSubscribe } from './handle-subscribe.ts';
 import { handleUnsubscribe } from './handle-unsubscribe.ts';
 import type { Engine } from './engine.ts';
 import { sayFarewell } from './farewell.ts';
-import { copyBelow, Output } from './output.ts';
+import type { OutgoingAliases } from './outgoing-aliases.ts';
+import { writePublish } from './outgoing-publish.ts';
+import { Output } from './output.ts';
 import type { Session } from './session.ts';
 import type { SharedPublish } from './shared-publish.ts';
 
@@ -60,7 +62,10 @@ export class Connection {
   wantsProblemInformation = true;
   /** a bridge of MQTT 3: it gets nothing back that it sent, and RETAIN as it was */
   isBridge = false;
+  /** topics behind the aliases that the client set */
   topicAliases: Map<number, string> | null = null;
+  /** null: the client takes none, or we give none */
+  outgoingAliases: OutgoingAliases | null = null;
   /** why it was closed; null for the peer's own doing */
   closedBy: BrokerError | null = null;
   isBusy = false;
@@ -151,36 +156,8 @@ export class Connection {
 
   /** A PUBLISH to the client. False: it is larger than the client takes, and was not sent [MQTT-3.1.2-25]. */
   sendPublish(message: Message, qos: Qos, retain: boolean, isRepeat: boolean, packetId: number, ids: Buffer): boolean {
-    const { topic, payload, properties } = message;
-    const expirySeconds = message.expiresAt === 0 ? -1 : Math.max(0, Math.ceil((message.expiresAt - this.engine.clock.now()) / 1000));
-    const topicBytes = utf8Bytes(topic);
-    const headBytes = publishHeadBytes(topicBytes, payload.length, properties.length, qos, this.version, expirySeconds, ids, 0);
-    if (this.maximumPacketBytes !== 0 && headBytes + payload.length > this.maximumPacketBytes) return false;
-    const { output } = this;
-    const isSmall = payload.length < copyBelow;
-    const buffer = output.room(isSmall ? headBytes + payload.length : headBytes);
-    const end = writePublishHead(
-      buffer,
-      output.end,
-      topic,
-      topicBytes,
-      payload.length,
-      properties,
-      qos,
-      retain,
-      isRepeat,
-      packetId,
-      this.version,
-      expirySeconds,
-      ids,
-      0,
-    );
-    if (isSmall) {
-      output.advance(end + payload.copy(buffer, end));
-    } else {
-      output.advance(end);
-      output.append(payload);
-    }
+    const alias = this.outgoingAliases === null ? 0 : this.outgoingAliases.of(message.topic);
+    if (!writePublish(this, message, qos, retain, isRepeat, packetId, ids, alias)) return false;
     this.engine.count.sent.value++;
     this.#dirty();
     return true;
@@ -198,11 +175,15 @@ export class Connection {
       count.dropped.of('slow-client').value++;
       return;
     }
-    if (ids.length > 0 || this.maximumPacketBytes !== 0 || !shared.isWorthIt) {
-      if (!this.sendPublish(shared.message, 0, retain, false, 0, ids)) count.dropped.of('packet-too-large').value++;
-      return;
+    const alias = this.outgoingAliases === null ? 0 : this.outgoingAliases.of(shared.message.topic);
+    if (ids.length > 0 || this.maximumPacketBytes !== 0 || alias !== 0 || !shared.isWorthIt) {
+      if (!writePublish(this, shared.message, 0, retain, false, 0, ids, alias)) {
+        count.dropped.of('packet-too-large').value++;
+        return;
+      }
+    } else {
+      this.output.append(shared.bytes(this.version, retain));
     }
-    this.output.append(shared.bytes(this.version, retain));
     count.sent.value++;
     this.#dirty();
   }

@@ -13,6 +13,7 @@ import type { Engine } from './engine.ts';
 import { levels } from './handle-publish.ts';
 import { takenOver } from './leave.ts';
 import { checkWill } from './offer.ts';
+import { OutgoingAliases } from './outgoing-aliases.ts';
 import { sessionRoute } from './routes.ts';
 import { Session, type WillOrder } from './session.ts';
 import { decodeOptions, type SubscriptionOptions } from './subscription.ts';
@@ -35,6 +36,8 @@ export function handleConnect(connection: Connection): void {
   connection.wantsProblemInformation = connect.requestProblemInformation;
   connection.isBridge = connect.bridge;
   connection.maximumPacketBytes = connect.maximumPacketBytes >= maxPacketBytes ? 0 : connect.maximumPacketBytes;
+  const aliases = Math.min(connect.topicAliasMaximum, connection.engine.config.mqtt.outgoingTopicAliases);
+  if (aliases > 0) connection.outgoingAliases = new OutgoingAliases(aliases);
   connection.waitFor(open(connection, connect));
 }
 
