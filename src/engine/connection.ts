@@ -225,6 +225,8 @@ export class Connection {
     this.isDirty = false;
     if (this.#isClosed) return;
     this.output.flush();
+    // a stream that takes everything at once has no 'drain' to tell
+    this.session?.feed?.goOn();
     const { socket, mqtt } = this.engine.config;
     if (this.output.waiting > 2 * socket.highWaterBytes + mqtt.maxPacketBytes) {
       this.close(new BrokerError('quota-exceeded', 'the client does not read what it asks for'));

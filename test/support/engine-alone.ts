@@ -36,6 +36,7 @@ export class FakeStream extends Duplex {
   writes = 0;
   isStuck = false;
   #written: Buffer[] = [];
+  #held: (() => void)[] = [];
 
   override _read(): void {
     // pushed from outside
@@ -61,7 +62,14 @@ export class FakeStream extends Duplex {
   #take(chunks: Buffer[], done: () => void): void {
     this.writes++;
     this.#written.push(...chunks);
-    if (!this.isStuck) done();
+    if (this.isStuck) this.#held.push(done);
+    else done();
+  }
+
+  /** Takes what was held up, and goes on. */
+  unstick(): void {
+    this.isStuck = false;
+    for (const done of this.#held.splice(0)) done();
   }
 }
 
