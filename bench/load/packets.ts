@@ -9,10 +9,13 @@ export const payloadHead = { publisherAt: 0, sequenceAt: 4, sentAt: 8, bytes: 12
 
 export const disconnectPacket = Buffer.from([0xe0, 0x00]);
 
+/** 300 s. */
+const keepAlive = [0x01, 0x2c];
+
 export function connectPacket(clientId: string, isClean: boolean): Buffer {
-  const keepAliveOff = [0x00, 0x00];
+  // as a device would: longer than any case here takes, so that nobody has to send PINGREQ
   const flags = isClean ? 0x02 : 0x00;
-  return packet(0x10, [text('MQTT'), Buffer.from([4, flags, ...keepAliveOff]), text(clientId)]);
+  return packet(0x10, [text('MQTT'), Buffer.from([4, flags, ...keepAlive]), text(clientId)]);
 }
 
 export function subscribePacket(id: number, filter: string, qos: QoS): Buffer {
