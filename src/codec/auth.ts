@@ -41,5 +41,5 @@ export function encodeAuth(auth: Auth): Buffer {
     reasonString: auth.reasonString ?? undefined,
     userProperties: auth.userProperties,
   });
-  return encodePacket(0xf0, Buffer.of(auth.reason), properties);
+  return encodePacket(0xf0, [auth.reason], properties);
 }

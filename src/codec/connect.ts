@@ -184,7 +184,7 @@ export interface Connack {
 /** A CONNACK. Session present is never set beside a refusal [MQTT-3.2.2-6]; MQTT 3.1 does not know it. */
 export function encodeConnack(connack: Connack, version: ProtocolVersion): Buffer {
   const present = connack.sessionPresent && connack.reason === 0 && version !== 3;
-  const head = Buffer.of(present ? 1 : 0, connack.reason);
+  const head = [present ? 1 : 0, connack.reason];
   if (version !== 5) return encodePacket(0x20, head);
   return encodePacket(0x20, head, encodePropertyBlock<'connack'>(connack.properties ?? {}));
 }

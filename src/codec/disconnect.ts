@@ -41,6 +41,6 @@ export function readDisconnect(
 /** A DISCONNECT from the server, which only MQTT 5 has; in its shortest form. [MQTT 5, 3.14.2] */
 export function encodeDisconnect(reason: number, reasonString?: string, serverReference?: string): Buffer {
   const properties = encodePropertyBlock<'disconnect'>({ reasonString, serverReference });
-  if (properties.length > 1) return encodePacket(0xe0, Buffer.of(reason), properties);
-  return reason === 0 ? encodePacket(0xe0) : encodePacket(0xe0, Buffer.of(reason));
+  if (properties.length > 1) return encodePacket(0xe0, [reason], properties);
+  return reason === 0 ? encodePacket(0xe0) : encodePacket(0xe0, [reason]);
 }

@@ -2,10 +2,12 @@ import { BrokerError } from '../base/errors.ts';
 import { noBytes, type Qos } from '../base/message.ts';
 import { isTopicFilter, parseShared } from '../base/topic.ts';
 import { Body } from './body.ts';
-import { putU16 } from './bytes.ts';
 import { encodePacket } from './packet.ts';
 import { checkFlags, malformed, packetName, protocolError, type ProtocolVersion } from './packets.ts';
-import { encodeProperties, encodePropertyBlock, readProperties, type UserProperties } from './properties.ts';
+import { encodeProperties, readProperties, type UserProperties } from './properties.ts';
+
+/** A property block without properties. */
+const noProperties = [0];
 
 export interface SubscribeRequest {
   filter: string;
@@ -80,13 +82,13 @@ export function readUnsubscribe(
 
 /** One reason for each request, in their order; before MQTT 5 every failure is 0x80. [MQTT-3.9.3-1], [MQTT-3.9.3-2] */
 export function encodeSuback(packetId: number, reasons: readonly number[], version: ProtocolVersion): Buffer {
-  if (version === 5) return encodePacket(0x90, identifier(packetId), encodePropertyBlock({}), Buffer.from(reasons));
-  return encodePacket(0x90, identifier(packetId), Buffer.from(reasons.map((reason) => Math.min(reason, 0x80))));
+  if (version === 5) return encodePacket(0x90, identifier(packetId), noProperties, reasons);
+  return encodePacket(0x90, identifier(packetId), reasons.map((reason) => Math.min(reason, 0x80)));
 }
 
 /** One reason for each filter, in their order; MQTT 3 has none. [MQTT-3.11.3-1] */
 export function encodeUnsuback(packetId: number, reasons: readonly number[], version: ProtocolVersion): Buffer {
-  if (version === 5) return encodePacket(0xb0, identifier(packetId), encodePropertyBlock({}), Buffer.from(reasons));
+  if (version === 5) return encodePacket(0xb0, identifier(packetId), noProperties, reasons);
   return encodePacket(0xb0, identifier(packetId));
 }
 
@@ -147,8 +149,6 @@ function readRequestedQos(filter: string, options: number, version: ProtocolVers
   return { filter, qos: qos as Qos, noLocal: false, retainAsPublished: false, retainHandling: 0 };
 }
 
-function identifier(packetId: number): Buffer {
-  const target = Buffer.allocUnsafe(2);
-  putU16(target, 0, packetId);
-  return target;
+function identifier(packetId: number): readonly number[] {
+  return [packetId >>> 8, packetId & 0xff];
 }
