@@ -61,6 +61,28 @@ describe('a node that is lost', function () {
     await cluster.stop();
   });
 
+  it('has a delayed will published once: by a clean start elsewhere that ends the session, or when the delay is over', async () => {
+    const cluster = await startCluster(2);
+    const watcher = await connectClient(cluster.node(1).url);
+    await watcher.subscribe('wills/#');
+    const properties = { sessionExpiryInterval: 3600 };
+    for (const [clientId, delay] of [['cleaned', 3600], ['absent', 1]] as const) {
+      const client = await openPackets(cluster.node(0).port, 5);
+      await client.connect({ clientId, clean: false, properties, will: lastWill(`wills/${clientId}`, delay) });
+    }
+    await cluster.node(0).kill();
+    const fresh = await openPackets(cluster.node(1).port, 5);
+    assert.equal((await fresh.connect({ clientId: 'cleaned', clean: true })).sessionPresent, false);
+    await watcher.received(2, 20_000);
+    const redis = cluster.redis!.client();
+    await eventually(async () => (await redis.hlen('sq:members')) === 1, { withinMs: 15_000, what: 'the end of the burial' });
+    await watcher.publish('wills/end', 'end');
+    await watcher.received(3);
+    assert.deepEqual(watcher.messages.map((m) => m.topic), ['wills/cleaned', 'wills/absent', 'wills/end']);
+    await watcher.end();
+    await cluster.stop();
+  });
+
   it('leaves nothing of its clean sessions behind in Redis', async () => {
     const cluster = await startCluster(2);
     const client = await openPackets(cluster.node(0).port);

@@ -78,6 +78,24 @@ forEachStore('A session', (node) => {
       await fresh.expectQuiet();
     });
 
+    it('is ended by a clean start that takes it over from a living connection', async () => {
+      const clientId = `cleaned-${version}`;
+      const client = await begin(clientId, `${clientId}/#`);
+      const publisher = await enter(node(), version);
+      await send(publisher, message(`${clientId}/x`, 'on its way', 2));
+      await client.expect({ cmd: 'publish', payload: 'on its way' });
+      const fresh = await openPackets(node().port, version);
+      assert.equal((await fresh.connect({ clientId, clean: true })).sessionPresent, false);
+      if (version === 5) await client.expect({ cmd: 'disconnect', reasonCode: 0x8e });
+      await client.expectClosed();
+      await send(publisher, message(`${clientId}/x`, 'for nobody', 1));
+      await fresh.expectQuiet();
+      await leave(fresh);
+      const later = await openPackets(node().port, version);
+      assert.equal((await later.connect({ ...lasting(version), clientId })).sessionPresent, false);
+      await later.expectQuiet();
+    });
+
     it('brings unacknowledged messages again: same identifiers, same order, DUP, before new ones [MQTT-4.4.0-1]', async () => {
       const clientId = `again-${version}`;
       const client = await begin(clientId, `${clientId}/#`);

@@ -186,6 +186,47 @@ onBothStores('A will with a delay', (test) => {
     await expectNone(node, watcher, 'wills/ends');
   });
 
+  test('is not sent when another connection takes the session over and it goes on; the delay of the new will counts', async (place) => {
+    const watcher = await watch(place, 5, 'wills/goes-on');
+    const session = { ...lasting(5), clientId: 'will-goes-on' };
+    const first = await enter(place, 5, { ...session, ...will('wills/goes-on', { payload: Buffer.from('old'), properties: { willDelayInterval: 1 } }) });
+    const second = await enter(place, 5, { ...session, ...will('wills/goes-on', { properties: { willDelayInterval: 2 } }) });
+    await first.expect({ cmd: 'disconnect', reasonCode: 0x8e });
+    await first.expectClosed();
+    const brokenAt = performance.now();
+    second.destroy();
+    await take(watcher, { payload: 'gone' });
+    assert.ok(performance.now() - brokenAt > 1_900);
+    await expectNone(place, watcher, 'wills/goes-on');
+  });
+
+  test('is sent at once when a clean start takes the session over and ends it [MQTT-3.1.4-3]', async (place) => {
+    const watcher = await watch(place, 5, 'wills/cleaned');
+    const clientId = 'will-cleaned-away';
+    const first = await enter(place, 5, { ...lasting(5), clientId, ...will('wills/cleaned', { properties: { willDelayInterval: 3600 } }) });
+    await subscribe(first, 'wills/cleaned/own', 1);
+    const second = await enter(place, 5, { clientId, clean: true });
+    await first.expect({ cmd: 'disconnect', reasonCode: 0x8e });
+    await take(watcher, { payload: 'gone' });
+    // nothing of the ended session is left to the new one
+    await send(watcher, message('wills/cleaned/own', 'for nobody', 1));
+    await second.expectQuiet();
+    await expectNone(place, watcher, 'wills/cleaned');
+  });
+
+  test('is sent after a DISCONNECT that asks for it, when the delay is over, unless the client is back before', async (place) => {
+    const watcher = await watch(place, 5, 'wills/asked-late');
+    const properties = { willDelayInterval: 1 };
+    const session = { ...lasting(5), clientId: 'will-asked-late' };
+    await leave(await enter(place, 5, { ...session, ...will('wills/asked-late', { payload: Buffer.from('back before'), properties }) }), { reasonCode: 4 });
+    await enter(place, 5, session);
+    await leave(await enter(place, 5, { ...lasting(5), ...will('wills/asked-late', { properties }) }), { reasonCode: 4 });
+    const leftAt = performance.now();
+    await take(watcher, { payload: 'gone' });
+    assert.ok(performance.now() - leftAt > 900);
+    await expectNone(place, watcher, 'wills/asked-late');
+  });
+
   test('carries its properties, and its expiry counts from its publication', async (node) => {
     const watcher = await watch(node, 5, 'wills/properties');
     const properties = { willDelayInterval: 1, messageExpiryInterval: 50, contentType: 'text/plain', userProperties: { car: '7' }, payloadFormatIndicator: true };
