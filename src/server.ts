@@ -5,7 +5,9 @@ import { SystemClock } from './base/clock.ts';
 import { watchEventLoop, type Logger } from './base/log.ts';
 import { Metrics } from './base/metrics.ts';
 import { openBridge, type Bridge } from './bridge/bridge.ts';
+import { openAccess } from './auth/access.ts';
 import type { Config } from './config/schema.ts';
+import { accessHooks } from './engine/access-hooks.ts';
 import { Engine } from './engine/engine.ts';
 import { noHooks } from './engine/hooks.ts';
 import { openState } from './engine/open-state.ts';
@@ -33,8 +35,8 @@ const worstLagMs = 5_000;
 /**
  * Builds one node, from the ground up, in the order in which this function reads; `stop` is the reverse.
  *
- * Rejects with `store-unavailable` when Redis cannot be reached, with `config-invalid` when an address cannot be listened on;
- * what was opened before is closed again.
+ * Rejects with `store-unavailable` when Redis cannot be reached, with `config-invalid` when an address cannot be listened on or a
+ * file cannot be read; what was opened before is closed again.
  */
 export async function startServer(config: Config, log: Logger): Promise<RunningServer> {
   const opened: (() => Promise<void> | void)[] = [];
@@ -50,10 +52,13 @@ async function build(config: Config, log: Logger, opened: (() => Promise<void> |
   const metrics = new Metrics({ node: config.node.id });
   metrics.watchRuntime();
   const clock = new SystemClock();
+  const access = await openAccess(config, { clock, log, metrics });
+  if (access !== null) opened.push(() => { access.close(); });
   const facts = { release, listeners: config.listeners.map(({ url }) => url).join(' ') };
   const { store, cluster, close } = await openState(config, { clock, log, metrics }, facts);
   opened.push(close);
-  const engine = new Engine({ config, store, cluster, clock, log, metrics, hooks: noHooks });
+  const hooks = access === null ? noHooks : accessHooks(access);
+  const engine = new Engine({ config, store, cluster, clock, log, metrics, hooks });
   await engine.start();
   opened.push(() => engine.stop());
   const bridge = startBridge(config, engine, metrics, clock, log);

@@ -2,7 +2,10 @@ import { createHash, pbkdf2, randomBytes, scrypt, timingSafeEqual, type ScryptOp
 import { promisify } from 'node:util';
 import { readBase64 } from './base64.ts';
 
-type Scheme = { readonly name: 'scrypt'; readonly cost: ScryptOptions } | { readonly name: 'pbkdf2-sha512'; readonly iterations: number } | { readonly name: 'sha512' };
+type Scheme =
+  | { readonly name: 'scrypt'; readonly cost: ScryptOptions }
+  | { readonly name: 'pbkdf2-sha512'; readonly iterations: number }
+  | { readonly name: 'sha512' };
 
 /** A stored password, in a form that does not give it away. */
 export interface PasswordHash {
@@ -15,15 +18,18 @@ const deriveScrypt = promisify<Buffer, Buffer, number, ScryptOptions, Buffer>(sc
 const derivePbkdf2 = promisify(pbkdf2);
 
 /** 32 MB and some 80 ms of one processor for each guess. */
-const usualCost = { log2: 15, r: 8, p: 1 };
+export const usualCostLog2 = 15;
+export const leastCostLog2 = 10;
+export const mostCostLog2 = 18;
+const blocks = { r: 8, p: 1 };
 const mostMemoryBytes = 256 * 1024 * 1024;
 
 /** A new hash of a password, with a salt of its own. */
-export async function makeHash(password: Buffer): Promise<string> {
+export async function makeHash(password: Buffer, costLog2 = usualCostLog2): Promise<string> {
   const salt = randomBytes(16);
-  const { log2, r, p } = usualCost;
-  const digest = await derive({ name: 'scrypt', cost: scryptCost(log2, r, p) }, password, salt, 32);
-  return `$scrypt$ln=${log2},r=${r},p=${p}$${salt.toString('base64')}$${digest.toString('base64')}`;
+  const { r, p } = blocks;
+  const digest = await derive({ name: 'scrypt', cost: scryptCost(costLog2, r, p) }, password, salt, 32);
+  return `$scrypt$ln=${costLog2},r=${r},p=${p}$${salt.toString('base64')}$${digest.toString('base64')}`;
 }
 
 /**
@@ -55,7 +61,11 @@ export function costOf({ scheme }: PasswordHash): string {
 }
 
 /** What stands in for the users of an empty file. */
-export const usualHash: PasswordHash = { scheme: { name: 'scrypt', cost: scryptCost(usualCost.log2, usualCost.r, usualCost.p) }, salt: Buffer.alloc(16), digest: Buffer.alloc(32) };
+export const usualHash: PasswordHash = {
+  scheme: { name: 'scrypt', cost: scryptCost(usualCostLog2, blocks.r, blocks.p) },
+  salt: Buffer.alloc(16),
+  digest: Buffer.alloc(32),
+};
 
 function parseScheme(name: string, parameters: readonly string[]): Scheme | null {
   const [parameter = '', ...more] = parameters;
@@ -69,7 +79,7 @@ function parseScheme(name: string, parameters: readonly string[]): Scheme | null
   if (cost === null) return null;
   const [log2 = 0, r = 0, p = 0] = cost.slice(1).map(Number);
   const memory = 128 * 2 ** log2 * r * p;
-  return log2 >= 10 && r >= 1 && p >= 1 && memory <= mostMemoryBytes ? { name: 'scrypt', cost: scryptCost(log2, r, p) } : null;
+  return log2 >= leastCostLog2 && r >= 1 && p >= 1 && memory <= mostMemoryBytes ? { name: 'scrypt', cost: scryptCost(log2, r, p) } : null;
 }
 
 function scryptCost(log2: number, r: number, p: number): ScryptOptions {

@@ -13,7 +13,7 @@ const answers = {
   'scram-unknown-user': ['not-authorized', 'the authentication failed'],
   'scram-wrong-proof': ['not-authorized', 'the authentication failed'],
   'scram-wrong-nonce': ['not-authorized', 'the authentication failed'],
-  'scram-channel-binding': ['not-authorized', 'channel binding is not offered here'],
+  'scram-channel-binding': ['bad-authentication-method', 'channel binding is not offered here'],
   'other-user': ['not-authorized', 'another user cannot take over a connection'],
   'unknown-method': ['bad-authentication-method', 'this authentication method is not offered here [MQTT-4.12.0-1]'],
   busy: ['server-busy', 'too many clients are being authenticated: try again later'],
@@ -37,7 +37,8 @@ export class Refusals {
   /** The error to throw. `username`: the one that the visitor claimed within an exchange. */
   refuse(reason: RefusalReason, visitor: Visitor, username = visitor.username): BrokerError {
     this.#note(reason, { client: visitor.clientId, user: username ?? undefined, address: visitor.address ?? undefined });
-    return new BrokerError(...answers[reason]);
+    const [code, text] = answers[reason];
+    return new BrokerError(code, text);
   }
 
   #note(reason: RefusalReason, fields: object): void {

@@ -31,7 +31,7 @@ export const reasons: Readonly<Record<ErrorCode, Reason>> = {
   'not-authorized': { v5: 0x87, v3: 5, http: 403 },
   'bad-authentication-method': { v5: 0x8c, v3: 5, http: 401 },
   banned: { v5: 0x8a, v3: 5, http: 403 },
-  'connect-timeout': { v5: 0x82, v3: 0, http: 408 },
+  'connect-timeout': { v5: 0x87, v3: 0, http: 408 },
   'keep-alive-timeout': { v5: 0x8d, v3: 0, http: 408 },
   'quota-exceeded': { v5: 0x97, v3: 3, http: 429 },
   'rate-exceeded': { v5: 0x96, v3: 3, http: 429 },

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { declareCluster } from './cluster.ts';
 import { declareConfig } from './config.ts';
 import { exitCodeOf, exitCodes, exitCodesHelp } from './exit-codes.ts';
+import { declarePasswd } from './passwd.ts';
 import { declareStart } from './start.ts';
 import { declareWorker } from './worker.ts';
 
@@ -19,6 +20,7 @@ const program = new Command('swarmq')
 declareStart(program);
 declareCluster(program);
 declareConfig(program);
+declarePasswd(program);
 declareWorker(program);
 
 try {

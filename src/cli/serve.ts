@@ -47,6 +47,7 @@ function warn(config: Config, log: Logger): void {
     log.warn('no Redis is configured: this node runs alone, on a store in memory that is gone when it stops');
   }
   if (config.allowAnonymous) {
-    log.warn('allowAnonymous is set: whoever reaches a listener can read and write every topic');
+    const consequence = config.auth.passwordFile === null ? 'can read and write every topic' : 'is let in without saying who it is';
+    log.warn(`allowAnonymous is set: whoever reaches a listener ${consequence}`);
   }
 }

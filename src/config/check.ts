@@ -24,13 +24,13 @@ const relations: readonly Relation[] = [
     },
   },
   {
-    paths: ['listeners', 'allowAnonymous'],
-    check({ listeners, allowAnonymous }, refuse) {
-      if (allowAnonymous) return;
+    paths: ['listeners', 'allowAnonymous', 'auth.passwordFile'],
+    check({ listeners, allowAnonymous, auth }, refuse) {
+      if (allowAnonymous || auth.passwordFile !== null) return;
       listeners.forEach(({ url, host }, i) => {
         if (isLoopback(host)) return;
-        refuse(`listeners[${i}].url`, url, 'can be reached from other machines while no authentication is configured: '
-          + 'listen on 127.0.0.1, or set allowAnonymous (--allow-anonymous) when everyone may read and write every topic');
+        refuse(`listeners[${i}].url`, url, 'can be reached from other machines while no authentication is configured: listen on 127.0.0.1, '
+          + 'give auth.passwordFile (--password-file), or set allowAnonymous (--allow-anonymous) when everyone may read and write every topic');
       });
     },
   },

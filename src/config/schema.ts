@@ -38,9 +38,27 @@ export const options = {
   allowAnonymous: toggle({
     default: false,
     flag: '--allow-anonymous',
-    text: 'Let clients in from other machines without authentication. Without it only loopback addresses may be listened on. '
-      + 'Anyone who reaches the port can then read and write every topic.',
+    text: 'Let clients in that do not say who they are. Without it they are refused wherever authentication is configured; where none '
+      + 'is, only loopback addresses may be listened on. With it and no authentication anyone who reaches the port can read and write every topic.',
   }),
+  auth: {
+    passwordFile: optionalText({
+      flag: '--password-file <file>',
+      text: 'The users and their hashed passwords, as `swarmq passwd` writes them; the password files of mosquitto are read too. '
+        + 'Looked at each second: changes are taken over at once. Clients may use user name and password, or SCRAM-SHA-256 with MQTT 5.',
+    }),
+    hashesAtOnce: integer({
+      default: 2,
+      min: 1,
+      max: 64,
+      text: 'How many passwords are checked at the same time, in threads of their own. The runtime has four threads unless `UV_THREADPOOL_SIZE` says otherwise.',
+    }),
+    maxWaitingHashes: integer({
+      default: 1_000,
+      min: 0,
+      text: 'Most passwords that wait to be checked. Over it clients are refused as long as the server is busy (0x89).',
+    }),
+  },
   redis: {
     url: optionalText({
       flag: '--redis <url>',

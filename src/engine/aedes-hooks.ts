@@ -26,6 +26,8 @@ const codeOfReturn: Readonly<Record<number, ErrorCode>> = {
  * told by `complain`.
  */
 export class AedesHooks implements Hooks {
+  /** Aedes has no hook for enhanced authentication. */
+  readonly beginExchange = null;
   readonly #broker: Aedes;
   readonly #clock: Clock;
   readonly #complain: (error: unknown) => void;

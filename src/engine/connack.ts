@@ -6,7 +6,8 @@ import type { Session } from './session.ts';
 /** What the CONNACK of an accepted client of MQTT 5 tells it: what it gets, where that is not what it asked for. */
 export function connackProperties(connection: Connection, connect: Connect, session: Session, isAssigned: boolean): ConnackProperties {
   const { mqtt } = connection.engine.config;
-  const responseInformation = connect.requestResponseInformation ? responseInformationFor(mqtt.responseInformation, connect) : undefined;
+  const { authentication } = connection;
+  const responseInformation = connect.requestResponseInformation ? responseInformationFor(mqtt.responseInformation, connection) : undefined;
   return {
     ...(session.expirySeconds !== connect.sessionExpirySeconds ? { sessionExpirySeconds: session.expirySeconds } : {}),
     receiveMaximum: mqtt.receiveMaximum,
@@ -15,6 +16,7 @@ export function connackProperties(connection: Connection, connect: Connect, sess
     ...(isAssigned ? { assignedClientId: session.clientId } : {}),
     ...(connection.keepAliveSeconds !== connect.keepAliveSeconds ? { serverKeepAliveSeconds: connection.keepAliveSeconds } : {}),
     ...offered(mqtt),
+    ...(authentication === null ? {} : { authenticationMethod: authentication.method, authenticationData: authentication.lastWord ?? undefined }),
     ...(responseInformation !== undefined ? { responseInformation } : {}),
   };
 }
@@ -23,7 +25,7 @@ export function connackProperties(connection: Connection, connect: Connect, sess
  * The topic under which a client may expect the answers to its requests [MQTT 5, 3.2.2.3.14]. None for a client whose name does
  * not make one level of a topic: with a wildcard it would not be a topic, with a slash it could be another client's.
  */
-function responseInformationFor(template: string | null, { clientId, username }: Connect): string | undefined {
+function responseInformationFor(template: string | null, { clientId, username }: Connection): string | undefined {
   if (template === null) return undefined;
   const names: Readonly<Record<string, string | null>> = { clientid: clientId, username };
   let isWhole = true;

@@ -6,6 +6,7 @@ import { FrameReader } from '../codec/frames.ts';
 import { PacketType, packetName, type ProtocolVersion } from '../codec/packets.ts';
 import { pingresp, readPingreq } from '../codec/ping.ts';
 import { maxAckBytes, writeAck } from '../codec/publish.ts';
+import { handleAuth, type Authentication } from './handle-auth.ts';
 import { handleConnect } from './handle-connect.ts';
 import { handleAck } from './handle-ack.ts';
 import { handleDisconnect } from './handle-disconnect.ts';
@@ -29,10 +30,11 @@ const lingerMs = 1000;
 /**
  * One client's network connection: bytes in, packets to their handlers, bytes out.
  *
- *   new      waits for CONNECT, at most `mqtt.connectTimeoutMs`
- *   opening  CONNECT is being answered: authentication, claim of the session
- *   live     CONNACK is out
- *   closed   no packet is read or written any more; the session is being let go
+ *   new         waits for CONNECT, at most `mqtt.connectTimeoutMs`
+ *   opening     CONNECT is being answered: authentication, claim of the session
+ *   challenged  AUTH is out, and the client's AUTH is awaited; then it is opening again. The time of `new` goes on
+ *   live        CONNACK is out
+ *   closed      no packet is read or written any more; the session is being let go
  *
  * Packets are handled one after the other: while a handler waits for something, the stream is paused and later packets stay
  * unread. So a client cannot have more unanswered work here than one packet, and its order is kept.
@@ -43,7 +45,7 @@ export class Connection {
   readonly request: IncomingMessage | undefined;
   readonly output: Output;
   readonly reader: FrameReader;
-  state: 'new' | 'opening' | 'live' | 'closed' = 'new';
+  state: 'new' | 'opening' | 'challenged' | 'live' | 'closed' = 'new';
   version: ProtocolVersion = 4;
   /** empty until a CONNECT was read that may be answered */
   clientId = '';
@@ -52,6 +54,8 @@ export class Connection {
   /** what the embedding API shows of this connection; made when first asked for */
   facade: object | null = null;
   username: string | null = null;
+  /** null: CONNECT named no authentication method */
+  authentication: Authentication | null = null;
   keepAliveSeconds = 0;
   /** the engine's second in which the last bytes came */
   heardAt: number;
@@ -256,6 +260,10 @@ export class Connection {
   #handle(): void {
     const { first } = this.reader;
     const type = first >> 4;
+    if (this.state === 'challenged') {
+      this.#handleChallenged(type);
+      return;
+    }
     if (this.state !== 'live') {
       if (type !== PacketType.connect) {
         throw new BrokerError('protocol-error', `${packetName(first)} before CONNECT [MQTT-3.1.0-1]`);
@@ -288,9 +296,19 @@ export class Connection {
       case PacketType.disconnect:
         handleDisconnect(this, this.session!);
         break;
+      case PacketType.auth:
+        handleAuth(this);
+        break;
       default:
         throw new BrokerError('protocol-error', `${packetName(first)} is not for a client to send now [MQTT-3.1.0-2]`);
     }
+  }
+
+  /** Until CONNACK a client that named an authentication method sends AUTH or DISCONNECT only [MQTT-3.1.2-30]. */
+  #handleChallenged(type: number): void {
+    if (type === PacketType.auth) handleAuth(this);
+    else if (type === PacketType.disconnect) this.drop(null);
+    else throw new BrokerError('protocol-error', `${packetName(this.reader.first)} before the authentication is over [MQTT-3.1.2-30]`);
   }
 
   #dirty(): void {

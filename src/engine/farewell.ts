@@ -18,7 +18,7 @@ const untold: ReadonlySet<ErrorCode> = new Set(['store-unavailable', 'bad-creden
 export function sayFarewell(connection: Connection, error: BrokerError): void {
   if (connection.state === 'live') {
     if (connection.version === 5) connection.output.append(disconnect(connection, error));
-  } else if (connection.state === 'opening') {
+  } else if (connection.state !== 'new') {
     refuse(connection, error);
   }
 }
@@ -61,7 +61,7 @@ function wordsFor(connection: Connection, error: BrokerError): Words {
   const code = reasons[error.code].v5;
   if (error.code === 'server-moved') return { code, text, elsewhere: permanent ?? undefined };
   // no room for one more here, and room for all of them elsewhere
-  const isSentAway = error.code === 'node-draining' || (error.code === 'quota-exceeded' && connection.state === 'opening');
+  const isSentAway = error.code === 'node-draining' || (error.code === 'quota-exceeded' && connection.state !== 'live');
   return isSentAway && temporary !== null ? { code: useAnotherServer, text, elsewhere: temporary } : { code, text, elsewhere: undefined };
 }
 

@@ -10,6 +10,7 @@ import { connackProperties } from './connack.ts';
 import type { Connection } from './connection.ts';
 import { Delivery } from './delivery.ts';
 import type { Engine } from './engine.ts';
+import { beginExchange } from './handle-auth.ts';
 import { levels } from './handle-publish.ts';
 import { takenOver } from './leave.ts';
 import { checkWill } from './offer.ts';
@@ -43,7 +44,7 @@ export function handleConnect(connection: Connection): void {
 
 async function open(connection: Connection, connect: Connect): Promise<void> {
   const { engine } = connection;
-  const { hooks, config } = engine;
+  const { hooks } = engine;
   if (hooks.preConnect !== null) {
     try {
       await hooks.preConnect(connection, connect);
@@ -61,7 +62,19 @@ async function open(connection: Connection, connect: Connect): Promise<void> {
   connection.clientId = connect.clientId;
   connection.cleanStart = connect.cleanStart;
   connection.username = connect.username;
+  const { authenticationMethod } = connect;
+  if (authenticationMethod !== null) {
+    await beginExchange(connection, connect, authenticationMethod, () => enter(connection, connect, isAssigned));
+    return;
+  }
   if (hooks.authenticate !== null) await hooks.authenticate(connection, connect);
+  await enter(connection, connect, isAssigned);
+}
+
+/** The client is who it says: to the session. */
+async function enter(connection: Connection, connect: Connect, isAssigned: boolean): Promise<void> {
+  const { engine } = connection;
+  const { config } = engine;
   const asked = connect.version === 5 ? connect.sessionExpirySeconds : connect.cleanStart ? 0 : config.session.defaultExpirySeconds;
   const expirySeconds = Math.min(asked, config.session.maxExpirySeconds);
   connection.keepAliveSeconds = keepAliveOf(engine, connect);
@@ -77,9 +90,6 @@ function checkAdmission(engine: Engine, connect: Connect): void {
   }
   if (utf8Bytes(connect.clientId) > mqtt.maxClientIdBytes) {
     throw new BrokerError('client-id-invalid', `CONNECT: the client identifier is longer than ${mqtt.maxClientIdBytes} bytes`);
-  }
-  if (connect.authenticationMethod !== null) {
-    throw new BrokerError('bad-authentication-method', 'CONNECT: this server offers no enhanced authentication [MQTT-4.12.0-1]');
   }
   if (connect.will !== null) checkWill(mqtt, connect.will);
   if (connect.will !== null && levels(connect.will.topic) > mqtt.maxTopicLevels) {

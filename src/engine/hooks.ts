@@ -8,6 +8,18 @@ import type { SubscribeRequest } from '../codec/subscribe.ts';
 /** A decision that is there at once, or comes later. */
 export type Decision<T> = T | Promise<T>;
 
+/** What the server says next in an exchange of enhanced authentication. */
+export interface ExchangeStep {
+  readonly data: Buffer | null;
+  /** the client has proven who it is; otherwise this is a challenge that it has to answer */
+  readonly isLast: boolean;
+}
+
+/** One exchange of enhanced authentication [MQTT 5, 4.12]. `step` throws or rejects to refuse. */
+export interface Exchange {
+  step(data: Buffer | null): Decision<ExchangeStep>;
+}
+
 /**
  * Where the engine asks and tells the outside. A member that is null costs nothing: the engine looks before it prepares
  * anything. Decisions that are there at once are taken without a promise.
@@ -17,6 +29,11 @@ export interface Hooks {
   readonly preConnect: ((connection: Connection, connect: Connect) => Decision<void>) | null;
   /** Throws or rejects with `bad-credentials` or `not-authorized` to refuse. */
   readonly authenticate: ((connection: Connection, connect: Connect) => Decision<void>) | null;
+  /**
+   * Begins an exchange of this method, in place of `authenticate`. `connect` is null for one that a connected client begins.
+   * Throws `bad-authentication-method` when it is not spoken here. Null: no method is.
+   */
+  readonly beginExchange: ((connection: Connection, method: string, connect: Connect | null) => Exchange) | null;
   /**
    * Throws or rejects to refuse the message; may give it changed, except its QoS. Also asked for a will when it is due; then
    * `connection` is the one that left it, or null when another node served it or it was delayed.
@@ -49,6 +66,7 @@ export interface Hooks {
 export const noHooks: Hooks = {
   preConnect: null,
   authenticate: null,
+  beginExchange: null,
   authorizePublish: null,
   authorizeSubscribe: null,
   authorizeForward: null,

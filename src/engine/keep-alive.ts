@@ -52,6 +52,10 @@ export class KeepAlive {
       connection.close(new BrokerError('connect-timeout', 'no CONNECT was completed in time'));
       return;
     }
+    if (connection.state === 'challenged') {
+      connection.close(new BrokerError('connect-timeout', 'the authentication was not completed in time'));
+      return;
+    }
     if (connection.state === 'opening') {
       connection.close(new BrokerError('server-unavailable', 'CONNECT could not be answered in time'));
       return;

@@ -13,6 +13,8 @@ export interface ProcessOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** What is given on standard input, which is then closed. Without it standard input is empty. */
   readonly input?: string | Buffer;
+  /** Standard input stays open, for `type`. */
+  readonly isTyped?: boolean;
   /** It is part of a larger thing that ends it. */
   readonly unowned?: boolean;
 }
@@ -42,14 +44,15 @@ export class TestProcess {
 
   constructor(command: string, args: readonly string[], options: ProcessOptions = {}) {
     this.name = options.name ?? command;
-    const stdin = options.input === undefined ? 'ignore' : 'pipe';
+    const stdin = options.input === undefined && !options.isTyped ? 'ignore' : 'pipe';
     this.#child = spawn(command, args, { cwd: options.cwd, env: options.env ?? environment, stdio: [stdin, 'pipe', 'pipe'] });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => {
         this.#take(text);
       });
     }
-    this.#child.stdin?.on('error', () => undefined).end(options.input);
+    this.#child.stdin?.on('error', () => undefined);
+    if (!options.isTyped) this.#child.stdin?.end(options.input);
     this.exited = new Promise((resolve) => {
       const end = (exit: Exit): void => {
         this.#exit = exit;
@@ -120,6 +123,11 @@ export class TestProcess {
     } finally {
       if (watcher !== undefined) this.#watchers.delete(watcher);
     }
+  }
+
+  /** Gives more on standard input. */
+  type(text: string): void {
+    this.#child.stdin?.write(text);
   }
 
   /** Sends the signal. With SIGKILL nothing of the process runs any more once this resolves. */
