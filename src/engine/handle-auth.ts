@@ -37,8 +37,8 @@ export async function beginExchange(connection: Connection, connect: Connect, me
 /** AUTH from a client [MQTT 5, 3.15]. */
 export function handleAuth(connection: Connection): void {
   const { reader, authentication } = connection;
-  const auth = readAuth(reader.buffer, reader.first, reader.start, reader.end, connection.version);
   if (authentication === null) throw protocolError('AUTH', 'CONNECT named no authentication method [MQTT-4.12.0-7]');
+  const auth = readAuth(reader.buffer, reader.first, reader.start, reader.end, connection.version);
   if (auth.method !== authentication.method) throw protocolError('AUTH', 'the method is not the one of CONNECT [MQTT-4.12.0-5], [MQTT-4.12.1-1]');
   if (connection.state !== 'challenged') {
     reauthenticate(connection, authentication, auth);
