@@ -23,7 +23,7 @@ function connectPacket(data: Buffer | undefined, more: Partial<IConnectPacket> =
 
 function authPacket(reasonCode: number, data: Buffer | undefined, name = method): IAuthPacket {
   const properties = { authenticationMethod: name, ...(data === undefined ? {} : { authenticationData: data }) };
-  return { cmd: 'auth', reasonCode, properties } as IAuthPacket;
+  return { cmd: 'auth', reasonCode, properties };
 }
 
 /** The challenge, which must be the next packet. */
