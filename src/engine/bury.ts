@@ -1,7 +1,7 @@
 import { neverExpires } from '../store/sessions.ts';
 import type { Engine } from './engine.ts';
 import { leaveGroups } from './hand-back.ts';
-import { afterEnd } from './leave.ts';
+import { afterEnd, forgetReminder } from './leave.ts';
 import { fireWill } from './wills.ts';
 
 /**
@@ -19,6 +19,7 @@ export async function buryClient(engine: Engine, dead: string, clientId: string)
   if (expirySeconds === 0) {
     const ended = await sessions.end(clientId, epoch);
     if (ended !== 'fenced') await afterEnd(engine, clientId, ended);
+    if (ended !== 'fenced') await forgetReminder(engine, clientId);
     return;
   }
   if (will !== null && willDelay > 0) await due.remind('wills', clientId, willDelay * 1000);

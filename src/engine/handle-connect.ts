@@ -12,7 +12,7 @@ import { Delivery } from './delivery.ts';
 import type { Engine } from './engine.ts';
 import { beginExchange } from './handle-auth.ts';
 import { levels } from './handle-publish.ts';
-import { takenOver } from './leave.ts';
+import { forgetReminder, takenOver } from './leave.ts';
 import { checkWill } from './offer.ts';
 import { OutgoingAliases } from './outgoing-aliases.ts';
 import { sessionRoute } from './routes.ts';
@@ -180,6 +180,7 @@ async function tidyAfter(engine: Engine, clientId: string, opened: OpenedSession
   const { ended } = opened;
   if (ended === null) return;
   await engine.changeRoutes(ended.subscriptions.map(({ filter }) => sessionRoute(filter, clientId, null)));
+  await forgetReminder(engine, clientId);
   if (ended.will !== null) await publishRecord(engine, ended.will);
 }
 

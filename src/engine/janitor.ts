@@ -43,6 +43,11 @@ export class Janitor {
     }
     for (const clientId of await store.due.ripe('sessions', atOnce)) {
       const ended = await store.sessions.expire(clientId);
+      if (ended !== 'kept' && 'dueInMs' in ended) {
+        // an earlier reminder came late and took the place of the right one
+        await store.due.remind('sessions', clientId, ended.dueInMs);
+        continue;
+      }
       if (ended !== 'kept') {
         this.#engine.count.expiredSessions.value++;
         await afterEnd(this.#engine, clientId, ended);

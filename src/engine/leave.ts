@@ -38,9 +38,13 @@ export async function leave(engine: Engine, session: Session, error: BrokerError
     });
   } else {
     const ended = await engine.patiently(() => sessions.end(clientId, epoch));
-    if (ended !== 'fenced') await removeRoutes(engine, clientId, ended);
-    // claimed meanwhile: the claimer waits for this word, and ends the session itself because its expiry is 0
-    else await engine.patiently(() => sessions.release(clientId, epoch, session.delivery.sentUpTo, 0, 'drop'));
+    if (ended === 'fenced') {
+      // claimed meanwhile: the claimer waits for this word, and ends the session itself because its expiry is 0
+      await engine.patiently(() => sessions.release(clientId, epoch, session.delivery.sentUpTo, 0, 'drop'));
+    } else {
+      await removeRoutes(engine, clientId, ended);
+      if (session.isPersistent) await forgetReminder(engine, clientId);
+    }
   }
   engine.cluster.unserve(clientId);
 }
@@ -78,6 +82,14 @@ export function takenOver(): BrokerError {
 export async function afterEnd(engine: Engine, clientId: string, ended: EndedSession): Promise<void> {
   await removeRoutes(engine, clientId, ended);
   if (ended.will !== null) await publishRecord(engine, ended.will);
+}
+
+/**
+ * The janitor need not remember a session that is no more: its reminder is due at once, and goes. A session that was begun in the
+ * meantime sets its own, and one that this should overtake is reminded of again when it is found not to be due.
+ */
+export async function forgetReminder(engine: Engine, clientId: string): Promise<void> {
+  await engine.patiently(() => engine.store.due.remind('sessions', clientId, 0));
 }
 
 async function removeRoutes(engine: Engine, clientId: string, ended: EndedSession): Promise<void> {

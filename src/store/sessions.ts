@@ -110,8 +110,11 @@ export interface Sessions {
   /** Ends a session: all that was kept of it is gone. Gives what is left to tidy up. */
   end(clientId: string, epoch: number): Promise<EndedSession | 'fenced'>;
 
-  /** Ends a session that nobody owns and whose expiry has passed, by the store's clock; `kept` when it is owned or not due. */
-  expire(clientId: string): Promise<EndedSession | 'kept'>;
+  /**
+   * Ends a session that nobody owns and whose expiry has passed, by the store's clock. `kept` when it is owned, never expires or
+   * is not there; `dueInMs` when its time is yet to come.
+   */
+  expire(clientId: string): Promise<EndedSession | 'kept' | { readonly dueInMs: number }>;
 
   /**
    * What a burial needs to know of a session that a dead owner left: its epoch, will and expiry; null when `owner` is not

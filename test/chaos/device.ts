@@ -4,7 +4,7 @@ import { atEnd } from '../support/ends.ts';
 import { eventually } from '../support/eventually.ts';
 import type { Ledger } from '../support/ledger.ts';
 
-type Qos = 1 | 2;
+type Qos = 0 | 1 | 2;
 
 export interface DeviceOptions {
   readonly id: string;
@@ -13,10 +13,14 @@ export interface DeviceOptions {
   readonly ledger: Ledger;
   /** Ends its session with each connection; without it the session lives on. */
   readonly clean?: boolean;
+  /** 3.1.1 without it */
+  readonly version?: 4 | 5;
+  /** A connection on which nothing came for so long, though something was asked, is given up. Without it: never. */
+  readonly patienceMs?: number;
   readonly keepAliveSeconds?: number;
   readonly will?: IConnectPacket['will'];
-  /** Filters, all with this QoS; what arrives goes to the ledger under the device's id. */
-  readonly subscribe?: { readonly filters: readonly string[]; readonly qos: Qos };
+  /** Filters, all with this QoS; what arrives goes to the ledger under the device's id, or under a name that is there already. */
+  readonly subscribe?: { readonly filters: readonly string[]; readonly qos: Qos; readonly as?: string };
   /** Another connection of the same client: its name in the ledger and its memory of what it took are shared. */
   readonly rivals?: Device;
 }
@@ -25,6 +29,8 @@ interface Outgoing {
   readonly topic: string;
   readonly seq: number;
   readonly qos: Qos;
+  readonly retain: boolean;
+  readonly sentAt: number;
   /** PUBREC came: what is left to do is PUBREL, until PUBCOMP */
   isReceived: boolean;
 }
@@ -32,6 +38,7 @@ interface Outgoing {
 const reconnectMs = 50;
 const patienceMs = 15_000;
 const packetIds = 65_535;
+const sessionExpirySeconds = 3600;
 
 /**
  * A client that does what the standard asks of one: it keeps what is not acknowledged over its connections, sends it again
@@ -56,6 +63,8 @@ export class Device {
   #pump: NodeJS.Timeout | null = null;
   #pinger: NodeJS.Timeout | null = null;
   #retry: NodeJS.Timeout | null = null;
+  #impatience: NodeJS.Timeout | null = null;
+  #heardAt = 0;
   /** CONNACKs so far, and those among them that said that there was a session. */
   connects = 0;
   resumes = 0;
@@ -68,12 +77,14 @@ export class Device {
   acknowledged = 0;
   /** When the last acknowledgement came, by `performance.now`. */
   acknowledgedAt = 0;
+  /** The longest time from a publication to its acknowledgement, in ms. */
+  longestWaitMs = 0;
 
   constructor(options: DeviceOptions) {
     this.id = options.id;
     this.#options = options;
     this.#halfReceived = options.rivals === undefined ? new Set() : options.rivals.#halfReceived;
-    if (options.subscribe !== undefined && options.rivals === undefined) {
+    if (options.subscribe !== undefined && options.subscribe.as === undefined && options.rivals === undefined) {
       const { filters, qos } = options.subscribe;
       options.ledger.subscriber(options.id, qos, (topic) => filters.some((filter) => matches(filter, topic)));
     }
@@ -102,21 +113,26 @@ export class Device {
     return this;
   }
 
-  publish(topic: string, qos: Qos): void {
+  publish(topic: string, qos: Qos, retain = false): void {
     const seq = this.#seqs.get(topic) ?? 0;
     this.#seqs.set(topic, seq + 1);
-    const packetId = this.#nextPacketId();
-    const outgoing: Outgoing = { topic, seq, qos, isReceived: false };
-    this.#outgoing.set(packetId, outgoing);
+    const packetId = qos === 0 ? 0 : this.#nextPacketId();
+    const outgoing: Outgoing = { topic, seq, qos, retain, sentAt: performance.now(), isReceived: false };
+    if (qos > 0) this.#outgoing.set(packetId, outgoing);
     this.#options.ledger.published(this.id, topic, seq, qos);
     if (this.#isLive) this.#sendPublish(packetId, outgoing, false);
   }
 
+  /** How many messages it has published to this topic. */
+  published(topic: string): number {
+    return this.#seqs.get(topic) ?? 0;
+  }
+
   /** Publishes `perSecond` messages to each of these, as long as no more than `window` are in flight. */
-  pump(targets: readonly { readonly topic: string; readonly qos: Qos }[], perSecond: number, window = 50): void {
+  pump(targets: readonly { readonly topic: string; readonly qos: Qos; readonly retain?: boolean }[], perSecond: number, window = 50): void {
     const everyMs = 1000 / perSecond;
     this.#pump = setInterval(() => {
-      for (const { topic, qos } of targets) if (this.#isLive && this.#outgoing.size < window) this.publish(topic, qos);
+      for (const { topic, qos, retain } of targets) if (this.#isLive && this.#outgoing.size < window) this.publish(topic, qos, retain);
     }, everyMs);
   }
 
@@ -150,24 +166,39 @@ export class Device {
 
   /** Goes away without a word and for good. */
   leave(): void {
-    this.#forget();
-    this.#isOver = true;
-    for (const timer of [this.#pump, this.#pinger, this.#retry]) if (timer !== null) clearTimeout(timer);
-    this.#isLive = false;
+    this.#retire();
     this.#socket?.destroy();
   }
 
+  /** Says DISCONNECT and goes for good: no will is published. */
+  part(): void {
+    if (this.#isLive) this.#send({ cmd: 'disconnect' });
+    this.#retire();
+    this.#socket?.end();
+  }
+
+  #retire(): void {
+    this.#forget();
+    this.#isOver = true;
+    for (const timer of [this.#pump, this.#pinger, this.#retry, this.#impatience]) if (timer !== null) clearTimeout(timer);
+    this.#isLive = false;
+  }
+
   #connect(): void {
-    const { ports, clean = false, keepAliveSeconds = 0, will } = this.#options;
+    const { ports, clean = false, keepAliveSeconds = 0, will, patienceMs } = this.#options;
     const choice = ports();
     const socket = connectTcp({ port: choice[this.#attempts++ % choice.length]!, host: '127.0.0.1', noDelay: true });
     this.#socket = socket;
-    const parse = parser({ protocolVersion: 4 });
+    const parse = parser({ protocolVersion: this.#version });
+    this.#heardAt = performance.now();
     parse.on('packet', (packet) => {
       if (this.#socket === socket) this.#take(packet);
     });
     parse.on('error', (error: unknown) => socket.destroy(error as Error));
-    socket.on('data', (bytes: Buffer) => parse.parse(bytes));
+    socket.on('data', (bytes: Buffer) => {
+      this.#heardAt = performance.now();
+      parse.parse(bytes);
+    });
     socket.on('error', () => undefined);
     socket.once('close', () => {
       if (this.#socket === socket) this.#lost();
@@ -175,10 +206,11 @@ export class Device {
     const connect: IConnectPacket = {
       cmd: 'connect',
       protocolId: 'MQTT',
-      protocolVersion: 4,
+      protocolVersion: this.#version,
       clean,
       clientId: this.id,
       keepalive: keepAliveSeconds,
+      ...(this.#version === 5 && !clean ? { properties: { sessionExpiryInterval: sessionExpirySeconds } } : {}),
       ...(will === undefined ? {} : { will }),
     };
     this.#send(connect);
@@ -187,6 +219,20 @@ export class Device {
         if (this.#isLive) this.#send({ cmd: 'pingreq' });
       }, keepAliveSeconds * 500);
     }
+    if (patienceMs !== undefined) this.#impatience ??= setInterval(() => {
+      this.#loseHeart(patienceMs);
+    }, patienceMs / 4);
+  }
+
+  get #version(): 4 | 5 {
+    return this.#options.version ?? 4;
+  }
+
+  /** Asks whether anybody is there, and gives the connection up when nobody answers. */
+  #loseHeart(patienceMs: number): void {
+    if (this.#socket === null || this.#socket.destroyed) return;
+    if (performance.now() - this.#heardAt > patienceMs) this.#socket.destroy();
+    else if (this.#isLive) this.#send({ cmd: 'pingreq' });
   }
 
   #lost(): void {
@@ -231,8 +277,8 @@ export class Device {
     }
   }
 
-  #welcome({ returnCode, sessionPresent }: IConnackPacket): void {
-    if (returnCode !== 0) return;
+  #welcome({ returnCode, reasonCode, sessionPresent }: IConnackPacket): void {
+    if ((returnCode ?? reasonCode ?? 0) !== 0) return;
     if (this.connects++ > 0) this.longestAwayMs = Math.max(this.longestAwayMs, performance.now() - this.#lostAt);
     this.#isLive = true;
     if (sessionPresent) this.resumes++;
@@ -271,9 +317,10 @@ export class Device {
     this.#send({ cmd: 'pubrel', messageId });
   }
 
-  #noteAcknowledged({ topic, seq }: Outgoing): void {
+  #noteAcknowledged({ topic, seq, sentAt }: Outgoing): void {
     this.acknowledged++;
     this.acknowledgedAt = performance.now();
+    this.longestWaitMs = Math.max(this.longestWaitMs, this.acknowledgedAt - sentAt);
     this.#options.ledger.acknowledged(this.id, topic, seq);
   }
 
@@ -283,18 +330,18 @@ export class Device {
     if (qos === 2) this.#halfReceived.add(messageId!);
     if (!isRepetition) {
       const [publisher = '', seq = ''] = payload.split(' ');
-      this.#options.ledger.received(this.id, publisher, topic, Number(seq));
+      this.#options.ledger.received(this.#options.subscribe?.as ?? this.id, publisher, topic, Number(seq));
     }
     if (qos === 1) this.#send({ cmd: 'puback', messageId: messageId! });
     if (qos === 2) this.#send({ cmd: 'pubrec', messageId: messageId! });
   }
 
-  #sendPublish(messageId: number, { topic, seq, qos }: Outgoing, dup: boolean): void {
-    this.#send({ cmd: 'publish', topic, payload: `${this.id} ${seq}`, qos, dup, retain: false, messageId });
+  #sendPublish(messageId: number, { topic, seq, qos, retain }: Outgoing, dup: boolean): void {
+    this.#send({ cmd: 'publish', topic, payload: `${this.id} ${seq}`, qos, dup, retain, ...(qos > 0 ? { messageId } : {}) });
   }
 
   #send(packet: Packet): void {
-    this.#socket?.write(generate(packet, { protocolVersion: 4 }));
+    this.#socket?.write(generate(packet, { protocolVersion: this.#version }));
   }
 
   /** The last identifier is the one of SUBSCRIBE. */
@@ -306,6 +353,6 @@ export class Device {
 }
 
 /** For filters without wildcards, or with `/#` at the end: what these tests use. */
-function matches(filter: string, topic: string): boolean {
+export function matches(filter: string, topic: string): boolean {
   return filter === topic || (filter.endsWith('/#') && topic.startsWith(filter.slice(0, -1)));
 }

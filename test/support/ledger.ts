@@ -16,7 +16,15 @@ interface Publication extends Entry {
   isAcknowledged: boolean;
 }
 
-interface Subscriber {
+/** What may be asked of a subscriber, where that is less than usual. */
+export interface Nature {
+  /** It is not always subscribed: what it misses is not lost. */
+  readonly mayMiss?: boolean;
+  /** It is several clients that share a subscription: no order holds over all of them. */
+  readonly isShared?: boolean;
+}
+
+interface Subscriber extends Nature {
   readonly qos: Qos;
   readonly wants: (topic: string) => boolean;
   /** How often each message came, in the order of first arrival. */
@@ -54,9 +62,9 @@ export class Ledger {
   readonly #subscribers = new Map<string, Subscriber>();
 
   /** Names a subscriber before its first message: which topics it is to get, and its subscription's QoS. */
-  subscriber(name: string, qos: Qos = 1, wants: (topic: string) => boolean = () => true): void {
+  subscriber(name: string, qos: Qos = 1, wants: (topic: string) => boolean = () => true, nature: Nature = {}): void {
     assert.ok(!this.#subscribers.has(name), `the subscriber ${name} is named twice`);
-    this.#subscribers.set(name, { qos, wants, arrivals: new Map() });
+    this.#subscribers.set(name, { ...nature, qos, wants, arrivals: new Map() });
   }
 
   /** A message is about to be sent. Sending it again after a reconnect is not a new publication. */
@@ -112,7 +120,8 @@ export class Ledger {
   }
 
   #lost(name: string, { stillStored = () => false }: Circumstances): Finding[] {
-    const { qos, wants, arrivals } = this.#named(name);
+    const { qos, wants, arrivals, mayMiss = false } = this.#named(name);
+    if (mayMiss) return [];
     return [...this.#published.values()]
       .filter((publication) => publication.isAcknowledged && Math.min(publication.qos, qos) > 0 && wants(publication.topic))
       .filter((publication) => !arrivals.has(keyOf(publication)) && !stillStored(name, publication))
@@ -127,9 +136,11 @@ export class Ledger {
   }
 
   #disordered(name: string): Finding[] {
+    const { arrivals, isShared = false } = this.#named(name);
+    if (isShared) return [];
     const latest = new Map<string, number>();
     const findings: Finding[] = [];
-    for (const key of this.#named(name).arrivals.keys()) {
+    for (const key of arrivals.keys()) {
       const publication = this.#published.get(key);
       if (publication === undefined) continue;
       const line = `${publication.publisher}\0${publication.topic}\0${publication.qos}`;

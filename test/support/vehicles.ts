@@ -1,3 +1,5 @@
+import { randomOf } from './random.ts';
+
 /**
  * A small car fleet that drives the same way for the same seed.
  *
@@ -41,17 +43,6 @@ const kmPerPercent = 4.2;
 const startsAt = Date.parse('2026-03-02T06:00:00Z');
 
 type Random = () => number;
-
-/** Mulberry32: 32 bits of state, the same numbers everywhere. */
-function randomOf(seed: number): Random {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 const letterValues: Readonly<Record<string, number>> = {
   ...{ A: 1, B: 2, C: 3, D: 4, E: 5, F: 6, G: 7, H: 8, J: 1, K: 2, L: 3, M: 4, N: 5, P: 7, R: 9 },

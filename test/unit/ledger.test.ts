@@ -147,4 +147,22 @@ describe('the ledger', () => {
       ledger.received('nobody', 'car', 't', 1);
     }, /nobody named/);
   });
+
+  it('asks of a subscriber that comes and goes neither completeness, nor order of several that share a subscription', () => {
+    const ledger = new Ledger();
+    ledger.subscriber('visitor', 2, () => true, { mayMiss: true });
+    ledger.subscriber('group', 1, () => true, { isShared: true });
+    for (const seq of [0, 1, 2]) {
+      ledger.published('p', 't', seq, 2);
+      ledger.acknowledged('p', 't', seq);
+    }
+    for (const seq of [2, 0, 1]) ledger.received('group', 'p', 't', seq);
+    ledger.received('visitor', 'p', 't', 2);
+    ledger.assertHolds();
+    ledger.received('visitor', 'p', 't', 1);
+    ledger.received('visitor', 'p', 't', 1);
+    ledger.received('group', 'p', 't', 1);
+    const { lost, doubled, disordered } = ledger.verdict();
+    assert.deepEqual([lost.length, doubled, disordered], [0, [{ subscriber: 'visitor', publisher: 'p', topic: 't', seq: 1 }], [{ subscriber: 'visitor', publisher: 'p', topic: 't', seq: 1 }]]);
+  });
 });

@@ -156,9 +156,11 @@ export class MemorySessions implements Sessions {
     return session.empty();
   }
 
-  async expire(clientId: string): Promise<EndedSession | 'kept'> {
+  async expire(clientId: string): Promise<EndedSession | 'kept' | { readonly dueInMs: number }> {
     const session = this.#sessions.get(clientId);
-    if (session === undefined || session.owner !== null || session.expiresAt > this.#clock.monotonic()) return 'kept';
+    if (session === undefined || session.owner !== null || session.expiresAt === Infinity) return 'kept';
+    const dueInMs = session.expiresAt - this.#clock.monotonic();
+    if (dueInMs > 0) return { dueInMs };
     this.#sessions.delete(clientId);
     return session.empty();
   }

@@ -93,8 +93,9 @@ export class RedisSessions implements Sessions {
     return word === 'fenced' ? 'fenced' : endedOf(rest[0]);
   }
 
-  async expire(clientId: string): Promise<EndedSession | 'kept'> {
+  async expire(clientId: string): Promise<EndedSession | 'kept' | { readonly dueInMs: number }> {
     const { word, rest } = answer(await expire.run(this.#link, this.#keys(clientId), {}));
+    if (word === 'later') return { dueInMs: numberOf(rest[0]) };
     return word === 'kept' ? 'kept' : endedOf(rest[0]);
   }
 

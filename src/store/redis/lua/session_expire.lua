@@ -6,7 +6,7 @@ What it leaves to tidy up stays for a minute in `ended`, so that repeating the c
 KEYS  meta subscriptions queue released incoming ended
 ARGV
 
-GIVES ok ended | kept
+GIVES ok ended | kept | later in_ms
 ]]
 local meta, subscriptions, queue, released, incoming, ended = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 
@@ -14,8 +14,11 @@ local epoch, owner, expires_at, will = unpack(redis.call('HMGET', meta, 'epoch',
 if epoch then
   local time = redis.call('TIME')
   local now = time[1] * 1000 + math.floor(time[2] / 1000)
-  if owner or not expires_at or tonumber(expires_at) > now then
+  if owner or not expires_at then
     return { 'kept' }
+  end
+  if tonumber(expires_at) > now then
+    return { 'later', tonumber(expires_at) - now }
   end
   redis.call('DEL', ended)
   if redis.call('EXISTS', subscriptions) == 1 then
