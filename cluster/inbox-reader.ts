@@ -5,6 +5,7 @@ import type { Metrics } from '../src/base/metrics.ts';
 import type { RedisLink } from '../src/redis/connect.ts';
 import type { ClusterHandlers, Incarnation } from './cluster.ts';
 import { inboxField, type InboxCounters } from './inbox.ts';
+import { Repeats } from './repeats.ts';
 import { Tail, type StreamEntry } from './tail.ts';
 import { readEntry } from './wire.ts';
 
@@ -30,6 +31,7 @@ export class InboxReader {
   readonly #limiter = new LogLimiter();
   #life: Life | null = null;
   #unread = 0;
+  readonly #repeats = new Repeats();
 
   constructor(link: RedisLink, options: InboxReaderOptions, metrics: Metrics) {
     this.#link = link;
@@ -94,6 +96,10 @@ export class InboxReader {
           ? 'an inbox entry of a newer version was skipped: bring all nodes to the same release'
           : 'an inbox entry that is none was skipped: does something else write to our keys?';
       this.#warn(entry, { bytes: value.length }, hint);
+      return;
+    }
+    if (this.#repeats.has(entry.sender, entry.number)) {
+      counters.repeated.value++;
       return;
     }
     counters.received.value += entry.frames.length;

@@ -16,12 +16,14 @@ export interface InboxCounters {
   readonly sent: Counter;
   readonly received: Counter;
   readonly garbage: Counter;
+  readonly repeated: Counter;
 }
 
 export function inboxCounters(metrics: Metrics): InboxCounters {
   const frames = metrics.counters('swarmq_inbox_frames_total', 'Frames between nodes, in and out', 'direction');
   const garbage = metrics.counter('swarmq_inbox_garbage_total', 'Inbox entries that were skipped: garbage, or of a newer version');
-  return { sent: frames.of('out'), received: frames.of('in'), garbage };
+  const repeated = metrics.counter('swarmq_inbox_repeats_total', 'Inbox entries that came a second time, because an answer of Redis was lost, and were skipped');
+  return { repeated, sent: frames.of('out'), received: frames.of('in'), garbage };
 }
 
 interface Receiver {
@@ -43,6 +45,8 @@ export class InboxSender implements Inbox {
   readonly #receivers = new Map<Incarnation, Receiver>();
   readonly #open = new Map<Batch, Map<Incarnation, EntryWriter>>();
   #opening: Buffer = Buffer.alloc(0);
+  /** entries so far, of any life */
+  #number = 0;
 
   constructor(keys: Keys, maxEntries: number, counters: InboxCounters) {
     this.#keys = keys;
@@ -59,7 +63,7 @@ export class InboxSender implements Inbox {
     let entries = this.#open.get(batch);
     if (entries === undefined) this.#open.set(batch, (entries = new Map<Incarnation, EntryWriter>()));
     let entry = entries.get(to);
-    if (entry === undefined) entries.set(to, (entry = new EntryWriter(this.#opening, this.#receiver(to).room)));
+    if (entry === undefined) entries.set(to, (entry = new EntryWriter(this.#opening, ++this.#number, this.#receiver(to).room)));
     this.#sent.value++;
     if (body !== null && body.length > largeBody) {
       entry.addHead(head, body.length);
@@ -81,7 +85,7 @@ export class InboxSender implements Inbox {
   }
 
   target(to: Incarnation, head: Buffer, body: Buffer | null): ReturnType<Inbox['target']> {
-    const entry = new EntryWriter(this.#opening, this.#opening.length + 4 + head.length + (body?.length ?? 0));
+    const entry = new EntryWriter(this.#opening, ++this.#number, this.#opening.length + 10 + head.length + (body?.length ?? 0));
     entry.add(head, body);
     this.#sent.value++;
     return { kind: 'stream', isMade: false, key: this.#keys.inbox(to), field: inboxField, value: entry.take(), maxEntries: this.#maxEntries };

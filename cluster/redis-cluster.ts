@@ -174,8 +174,11 @@ class RedisCluster implements Cluster {
     this.#incarnation = incarnation;
     this.#sender.begin(incarnation);
     await this.#bus?.listen(incarnation);
-    await this.#reader.create(incarnation);
-    await this.#lease.take(incarnation, () => this.#membership.join(incarnation, facts));
+    // listed first: whatever comes later is found by a burial
+    await this.#lease.take(incarnation, async () => {
+      await this.#membership.join(incarnation, facts);
+      await this.#reader.create(incarnation);
+    });
     this.#reader.begin(incarnation, (frames) => this.#handlers?.receive(frames));
     log.info({ incarnation }, 'joined the cluster');
   }

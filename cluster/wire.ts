@@ -1,8 +1,8 @@
 import type { Incarnation } from './cluster.ts';
 
 /**
- * One entry of an inbox: `[u8 version][u16 length][sender]`, then for each frame `[u32 length][frame]`. Numbers are big
- * endian. A reader skips and counts versions above its own: a new version is written only once every node can read it.
+ * One entry of an inbox: `[u8 version][u16 length][sender][u48 number]`, then for each frame `[u32 length][frame]`. Numbers are
+ * big endian; `number` counts the entries of a sender, so that one which came twice is known. A reader skips and counts versions above its own: a new version is written only once every node can read it.
  */
 export const wireVersion = 1;
 
@@ -11,10 +11,13 @@ export const largeBody = 16 * 1024;
 
 export interface Entry {
   readonly sender: Incarnation;
+  readonly number: number;
   readonly frames: Buffer[];
 }
 
-/** The bytes with which every entry of this sender begins. */
+const numberBytes = 6;
+
+/** The bytes with which every entry of this sender begins, up to its number. */
 export function entryOpening(sender: Incarnation): Buffer {
   const name = Buffer.from(sender);
   const opening = Buffer.allocUnsafe(3 + name.length);
@@ -29,9 +32,9 @@ export class EntryWriter {
   #bytes: Buffer;
   #end: number;
 
-  constructor(opening: Buffer, room: number) {
+  constructor(opening: Buffer, number: number, room: number) {
     this.#bytes = Buffer.allocUnsafe(Math.max(room, opening.length + 64));
-    this.#end = opening.copy(this.#bytes, 0);
+    this.#end = this.#bytes.writeUIntBE(number, opening.copy(this.#bytes, 0), numberBytes);
   }
 
   /** Bytes so far, the opening included. */
@@ -74,9 +77,11 @@ export function readEntry(value: Buffer): Entry | 'garbage' | 'newer' {
   if (value.length < 3) return 'garbage';
   const version = value[0]!;
   if (version > wireVersion) return 'newer';
-  let at = 3 + value.readUInt16BE(1);
-  if (version !== wireVersion || at > value.length || at === 3) return 'garbage';
-  const sender = value.toString('utf8', 3, at);
+  const numberAt = 3 + value.readUInt16BE(1);
+  let at = numberAt + numberBytes;
+  if (version !== wireVersion || at > value.length || numberAt === 3) return 'garbage';
+  const sender = value.toString('utf8', 3, numberAt);
+  const number = value.readUIntBE(numberAt, numberBytes);
   const frames: Buffer[] = [];
   while (at < value.length) {
     if (at + 4 > value.length) return 'garbage';
@@ -85,5 +90,5 @@ export function readEntry(value: Buffer): Entry | 'garbage' | 'newer' {
     frames.push(value.subarray(at + 4, end));
     at = end;
   }
-  return { sender, frames };
+  return { sender, number, frames };
 }

@@ -231,7 +231,8 @@ export const options = {
       default: 1_000,
       min: 0,
       unit: 'connections',
-      text: 'Most CONNECTs that wait for their turn. Over it they are refused (MQTT 5: 0x97, MQTT 3: server unavailable) and may come back later.',
+      text: 'Most CONNECTs that wait for their turn. Over it they are refused and may come back later: MQTT 5 by 0x97, or 0x9C and `redirect.temporary` where that is set, '
+        + 'MQTT 3 by server unavailable.',
     }),
   },
   redirect: {

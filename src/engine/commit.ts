@@ -25,10 +25,7 @@ class Pending {
   once: OncePush | null = null;
   /** the number that each of `match.queues` gave it, once committed */
   seqs: readonly number[] | null = null;
-  /**
-   * A QoS 2 message of a persistent session waits for one reading of the route log before it is pushed, because a push that
-   * happens exactly once cannot have a second round.
-   */
+  /** It waits for one reading of the route log before it is pushed, because a push that happens once cannot have a second round. */
   isWaiting: boolean;
   /** everyone known has it; it only waits for its turn to be answered */
   isWritten = false;
@@ -42,7 +39,18 @@ class Pending {
     this.match = match;
     this.known = match;
     this.origin = origin;
-    this.isWaiting = message.qos === 2 && origin.session !== null && origin.session.isPersistent;
+    this.isWaiting = this.isOnce;
+  }
+
+  /**
+   * Whether what the store is told must happen exactly once: a QoS 2 message that goes further than this node's memory, for the
+   * answer may be lost and the commit repeated; and any of a session that outlives this node, whose client repeats it elsewhere.
+   */
+  get isOnce(): boolean {
+    const { session } = this.origin;
+    if (this.message.qos !== 2 || session === null) return false;
+    const { queues, nodes, groups, bridges } = this.match;
+    return session.isPersistent || queues.length + nodes.length + groups.length + bridges.length > 0;
   }
 }
 
@@ -197,18 +205,14 @@ export class Commit {
     const { message, match, origin } = pending;
     if (message.retain && pending.retained === null) retain(this.#engine, batch, pending);
     for (const bridge of match.bridges) this.#outboxes.add(bridge.outbox);
-    if (this.#isOnce(pending)) {
+    if (pending.isOnce) {
       const { clientId, epoch } = origin.session!;
       const record = (pending.record ??= encodeRecord(message));
+      origin.session!.isNoted = true;
       pending.once = spreadOnce(this.#engine, batch, message, match, record, { kind: 'incoming', clientId, epoch, packetId: origin.packetId });
     } else if (match.queues.length > 0 || match.nodes.length > 0 || match.bridges.length > 0) {
       pending.pushes = spread(this.#engine, batch, message, match, (pending.record ??= encodeRecord(message)));
     }
-  }
-
-  /** A publisher's session that outlives this node resends QoS 2 elsewhere: its message must not be published again. */
-  #isOnce({ message, origin }: Pending): boolean {
-    return message.qos === 2 && origin.session !== null && origin.session.isPersistent;
   }
 
   #readReplies(batch: Batch, pending: Pending): void {
@@ -288,7 +292,7 @@ export class Commit {
       pending.isWaiting = false;
       pending.match = withMembers(this.#engine, message, now);
     } else {
-      if (this.#isOnce(pending)) return false;
+      if (pending.isOnce) return false;
       const queues = now.queues.filter((route) => route.qos > 0 && !known.queues.some((r) => r.clientId === route.clientId && r.qos > 0));
       const nodes = now.nodes.filter((route) => route.live && !known.nodes.some((n) => n.incarnation === route.incarnation && n.live));
       const groups = this.#unserved(pending, now);

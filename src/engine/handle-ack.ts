@@ -34,7 +34,7 @@ function release(connection: Connection, session: Session, packetId: number): vo
   const known = session.incoming?.delete(packetId) ?? false;
   if (!known) {
     connection.sendAck(7, packetId, connection.version === 5 ? unknownIdentifier : 0);
-  } else if (session.isPersistent) {
+  } else if (session.isNoted) {
     session.settle().forgotten.push(packetId);
     connection.engine.commit.settle(session);
   } else {

@@ -39,6 +39,8 @@ export class Session {
   readonly subscriptions = new Map<string, SubscriptionOptions>();
   /** identifiers of incoming QoS 2 messages: true once committed, until then a repetition is not answered; null = none ever */
   incoming: Map<number, boolean> | null = null;
+  /** identifiers of incoming QoS 2 messages are noted in the store too */
+  isNoted: boolean;
   /** incoming QoS 1 and 2 messages that are not yet acknowledged by us (QoS 2: by PUBCOMP) [MQTT 5, 3.3.4] */
   receiving = 0;
   /** incoming messages that are in a commit, or wait for one */
@@ -70,6 +72,7 @@ export class Session {
     this.epoch = epoch;
     this.version = version;
     this.isPersistent = isPersistent;
+    this.isNoted = isPersistent;
     this.queue = queue;
     this.expirySeconds = expirySeconds;
     this.will = will;

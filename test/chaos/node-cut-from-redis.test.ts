@@ -5,7 +5,7 @@ import { startCluster, startNode, type TestNode } from '../support/node.ts';
 import { openPackets } from '../support/packets.ts';
 import { startRedis } from '../support/redis.ts';
 import { startProxy, type TcpProxy } from '../support/tcp-proxy.ts';
-import { Device } from './device.ts';
+import { Device, type DeviceOptions } from './device.ts';
 import { Load, quickLease } from './load.ts';
 import { figure, readyAgain } from './operator.ts';
 
@@ -85,28 +85,34 @@ describe('a node cut from Redis under load', function () {
     await redis.stop();
   });
 
-  it('just after Redis took a QoS 2 message: it reaches its subscribers everywhere, though the node never heard the answer', async () => {
-    const redis = await startRedis();
-    const proxy = await startProxy(redis.port);
-    const other = await startNode({ redis: redis.url });
-    const cutOff = await startNode({ redis: `redis://127.0.0.1:${proxy.port}` });
-    const ledger = new Ledger();
-    const device = (id: string, { port }: TestNode, ...filters: string[]): Device =>
-      new Device({ id, ports: () => [port], ledger, ...(filters.length === 0 ? {} : { subscribe: { filters, qos: 2 } }) });
-    const publisher = device('publisher', cutOff);
-    const subscribers = [device('near', cutOff, 'once'), device('far', other, 'once')];
-    await Promise.all([publisher, ...subscribers].map((one) => one.ready()));
-    const direct = redis.client();
-    proxy.slow(300);
-    publisher.publish('once', 2);
-    await eventually(async () => (await direct.xlen('sq:s:{far}:q')) === 1, { what: 'message in the queue' });
-    proxy.cut();
-    proxy.slow(0);
-    await publisher.settle();
-    for (const { id } of subscribers) await eventually(() => ledger.missing(id) === 0, { what: `message at ${id}` });
-    ledger.assertHolds();
-    await Promise.all([other.stop(), cutOff.stop()]);
-    await proxy.stop();
-    await redis.stop();
-  });
+  for (const clean of [false, true]) {
+    it(`just after Redis took the messages of a ${clean ? 'clean' : 'persistent'} publisher: they reach everyone, QoS 0 and 2 once, though the node never heard the answer`, async () => {
+      const redis = await startRedis();
+      const proxy = await startProxy(redis.port);
+      const other = await startNode({ redis: redis.url });
+      const cutOff = await startNode({ redis: `redis://127.0.0.1:${proxy.port}` });
+      const ledger = new Ledger();
+      const device = (id: string, { port }: TestNode, options: Partial<DeviceOptions> = {}): Device => new Device({ id, ports: () => [port], ledger, ...options });
+      const subscribe = { filters: ['once/#'], qos: 2 } as const;
+      const publisher = device('publisher', cutOff, { clean });
+      const subscribers = [device('near', cutOff, { subscribe }), device('far', other, { subscribe }), device('clean', other, { subscribe, clean: true })];
+      await Promise.all([publisher, ...subscribers].map((one) => one.ready()));
+      const direct = redis.client();
+      proxy.slow(300);
+      publisher.publish('once/2', 2);
+      publisher.publish('once/0', 0);
+      await eventually(async () => (await direct.xlen('sq:s:{far}:q')) === 1, { what: 'message in the queue' });
+      proxy.cut();
+      proxy.slow(0);
+      await publisher.settle();
+      publisher.publish('once/end', 2);
+      await publisher.settle();
+      for (const { id } of subscribers) await eventually(() => ledger.missing(id) === 0, { what: `message at ${id}` });
+      await eventually(() => subscribers.every(({ arrivals }) => arrivals === 3), { what: 'three messages, QoS 0 too, at each' });
+      ledger.assertHolds();
+      await Promise.all([other.stop(), cutOff.stop()]);
+      await proxy.stop();
+      await redis.stop();
+    });
+  }
 });

@@ -128,7 +128,7 @@ describe('nodes: inboxes', () => {
   it('garbage and entries of a newer version are skipped and counted', async () => {
     const redis = server.client();
     const inbox = keys.inbox(b.incarnation);
-    const newer = new EntryWriter(entryOpening('z#1'), 0).take();
+    const newer = new EntryWriter(entryOpening('z#1'), 1, 0).take();
     newer[0] = 9;
     for (const value of ['', 'x', Buffer.from('0100ffff', 'hex'), Buffer.from('01000161000000ff', 'hex'), newer]) await redis.xadd(inbox, '*', 'f', value);
     await redis.xadd(inbox, '*', 'other', 'field');
@@ -137,6 +137,21 @@ describe('nodes: inboxes', () => {
     await eventually(() => b.frames.length > 0, { what: 'good frame' });
     assert.deepEqual(texts(b), ['good']);
     assert.equal(await b.metric('swarmq_inbox_garbage_total'), 7);
+  });
+
+  it('an entry that comes again is skipped and counted, another of the same content is not', async () => {
+    const redis = server.client();
+    const inbox = keys.inbox(b.incarnation);
+    const entry = (number: number): Buffer => {
+      const writer = new EntryWriter(entryOpening('z#1'), number, 0);
+      writer.add(Buffer.from('same'), null);
+      return writer.take();
+    };
+    for (const number of [1, 2, 1, 2, 3]) await redis.xadd(inbox, '*', 'f', entry(number));
+    await a.send(b.incarnation, 'last');
+    await eventually(() => texts(b).includes('last'), { what: 'the last frame' });
+    assert.deepEqual(texts(b), ['same', 'same', 'same', 'last']);
+    assert.equal(await b.metric('swarmq_inbox_repeats_total'), 2);
   });
 
   it('what was handled is trimmed', async () => {

@@ -28,3 +28,15 @@ describe('More connects than the node takes in a second', () => {
     });
   });
 });
+
+describe('More connects than the node takes, and another server to go to', () => {
+  const node = nodeFor({ set: { 'mqtt.connectsPerSecond': 1, 'mqtt.maxWaitingConnects': 0, 'redirect.temporary': 'other.example:1883' } });
+
+  it('sends clients of MQTT 5 there [MQTT 5, 4.11]', async () => {
+    await enter(node(), 5);
+    const client = await openPackets(node().port, 5);
+    const { reasonCode, properties } = await client.connect();
+    assert.deepEqual([reasonCode, properties?.serverReference], [0x9c, 'other.example:1883']);
+    await client.expectClosed();
+  });
+});

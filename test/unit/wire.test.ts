@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { entryOpening, EntryWriter, readEntry, wireVersion } from '../../cluster/wire.ts';
 
 function write(sender: string, ...frames: string[]): Buffer {
-  const entry = new EntryWriter(entryOpening(sender), 0);
+  const entry = new EntryWriter(entryOpening(sender), 5, 0);
   for (const frame of frames) entry.add(Buffer.from(frame), null);
   return Buffer.from(entry.take());
 }
@@ -17,8 +17,8 @@ describe('wire: one entry of an inbox', () => {
     assert.deepEqual(read(write('n1#7', 'one', '', 'three')), { sender: 'n1#7', frames: ['one', '', 'three'] });
   });
 
-  it('the layout is fixed: version, sender, frames with their lengths', () => {
-    assert.equal(write('ab', 'xyz').toString('hex'), '01' + '0002' + '6162' + '00000003' + '78797a');
+  it('the layout is fixed: version, sender, number, frames with their lengths', () => {
+    assert.equal(write('ab', 'xyz').toString('hex'), '01' + '0002' + '6162' + '000000000005' + '00000003' + '78797a');
   });
 
   it('an entry without frames is one', () => {
@@ -26,7 +26,7 @@ describe('wire: one entry of an inbox', () => {
   });
 
   it('head and body are one frame', () => {
-    const entry = new EntryWriter(entryOpening('n'), 0);
+    const entry = new EntryWriter(entryOpening('n'), 5, 0);
     entry.add(Buffer.from('head'), Buffer.from('+body'));
     entry.addHead(Buffer.from('large'), 5);
     assert.deepEqual(read(Buffer.concat([entry.take(), Buffer.from('+body')])), { sender: 'n', frames: ['head+body', 'large+body'] });
@@ -47,7 +47,7 @@ describe('wire: one entry of an inbox', () => {
 
   it('every entry that was cut is garbage, or ends between two frames', () => {
     const value = write('node', 'one', 'two');
-    const between = [7, 14, 21];
+    const between = [13, 20, 27];
     for (let length = 0; length < value.length; length++) {
       assert.equal(read(value.subarray(0, length)) === 'garbage', !between.includes(length), `cut to ${length}`);
     }
@@ -55,7 +55,7 @@ describe('wire: one entry of an inbox', () => {
 
   it('a length beyond the end is garbage', () => {
     const value = write('n', 'x');
-    value.writeUInt32BE(0xffffffff, 4);
+    value.writeUInt32BE(0xffffffff, 10);
     assert.equal(read(value), 'garbage');
   });
 
