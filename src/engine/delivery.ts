@@ -156,7 +156,8 @@ export class Delivery {
       const message = authorizeForward === null ? next.message : authorizeForward(connection, next.message);
       if (message === null) {
         this.#drop(next, 'not-authorized');
-      } else if (message.expiresAt !== 0 && message.expiresAt <= this.#engine.clock.now()) {
+      } else if (!isRepeat && message.expiresAt !== 0 && message.expiresAt <= this.#engine.clock.now()) {
+        // what was sent before is carried through [MQTT-4.3.3-7]
         this.#drop(next, 'expired');
       } else if (!connection.sendPublish(message, next.qos, next.retain, isRepeat, packetId, next.ids)) {
         this.#drop(next, 'packet-too-large');

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { IConnectPacket } from 'mqtt-packet';
+import type { IConnectPacket, IPublishPacket } from 'mqtt-packet';
 import { eventually } from '../support/eventually.ts';
 import { counted, enter, onBothStores, lasting, leave, message, send, subscribe, take } from './conversation.ts';
 
@@ -97,6 +97,30 @@ onBothStores('Message expiry', (test) => {
     (await enter(node, 5, { will })).destroy();
     await eventually(async () => (await count()) > before, { what: 'the will' });
     for (const watcher of watchers) await watcher.expectQuiet();
+  });
+
+  test('does not stop what has been sent: it comes again, and QoS 2 goes on [MQTT-4.3.3-7], [MQTT-4.3.3-13]', async (node) => {
+    const session = { ...lasting(5), clientId: 'me-begun' };
+    const first = await enter(node, 5, session);
+    await subscribe(first, 'me/begun', 2);
+    const publisher = await enter(node, 5);
+    publisher.send(message('me/begun', 'QoS 2', 2, expiring(1)));
+    await publisher.expect({ cmd: 'pubrec', messageId: 1 });
+    await send(publisher, message('me/begun', 'QoS 1', 1, { ...expiring(1), messageId: 2 }));
+    await first.expect({ cmd: 'publish', payload: 'QoS 2' });
+    await first.expect({ cmd: 'publish', payload: 'QoS 1' });
+    first.destroy();
+    await pass(1_100);
+    publisher.send({ cmd: 'pubrel', messageId: 1 });
+    await publisher.expect({ cmd: 'pubcomp', messageId: 1 });
+    const second = await enter(node, 5, session);
+    const { messageId, properties } = (await second.expect({ cmd: 'publish', payload: 'QoS 2', dup: true })) as IPublishPacket;
+    assert.equal(properties?.messageExpiryInterval, 0);
+    await second.expect({ cmd: 'publish', payload: 'QoS 1', dup: true });
+    second.send({ cmd: 'pubrec', messageId: messageId! });
+    await second.expect({ cmd: 'pubrel', messageId });
+    second.send({ cmd: 'pubcomp', messageId: messageId! });
+    await second.expectQuiet();
   });
 
   test('is not told to clients of MQTT 3, and holds for them too', async (node) => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import type { IPublishPacket } from 'mqtt-packet';
+import type { IConnectPacket, IPublishPacket } from 'mqtt-packet';
 import { eventually } from '../support/eventually.ts';
 import { openPackets, type PacketClient, type ProtocolVersion } from '../support/packets.ts';
-import { breakOff, enter, forEachStore, forEachVersion, lasting, leave, message, send, subscribe, take } from './conversation.ts';
+import { breakOff, enter, forEachStore, forEachVersion, lasting, leave, message, onBothStores, send, subscribe, take, versions } from './conversation.ts';
 
 /** MQTT 3.1 knows no session present. */
 const knows = (version: ProtocolVersion, present: boolean): boolean => present && version !== 3;
@@ -119,6 +119,18 @@ forEachStore('A session', (node) => {
         await again.expectQuiet();
         again.destroy();
       }
+    });
+
+    it('belongs to its client identifier, letter by letter [MQTT-3.1.3-2]', async () => {
+      const clientId = `owner-${version}-a`;
+      const client = await begin(clientId, `${clientId}/#`);
+      await leave(client);
+      for (const other of [clientId.toUpperCase(), `${clientId} `, clientId.slice(0, -1), `${clientId}\u0301`]) {
+        const stranger = await openPackets(node().port, version);
+        assert.equal((await stranger.connect({ ...lasting(version), clientId: other })).sessionPresent, false);
+        await leave(stranger);
+      }
+      await (await back(clientId)).expectQuiet();
     });
 
     it('does not take a connection that broke before its CONNACK for one that sent something', async () => {
@@ -239,5 +251,22 @@ forEachStore('A session', (node) => {
       await standing.expect({ cmd: 'connack' });
       await standing.expectQuiet();
     });
+  });
+});
+
+onBothStores('A message that is not acknowledged', (test) => {
+  test('does not come again while its connection stands [MQTT-4.4.0-1]', async (node) => {
+    const isPatient = async (version: ProtocolVersion, session: Partial<IConnectPacket>): Promise<void> => {
+      const topic = `patient/${version}/${session.clean}`;
+      const client = await enter(node, version, session);
+      await subscribe(client, topic, 2);
+      const publisher = await enter(node, version);
+      for (const qos of [1, 2] as const) await send(publisher, message(topic, 'sent', qos));
+      for (const qos of [1, 2] as const) await client.expect({ cmd: 'publish', payload: 'sent', qos });
+      // nor does a subscription made again bring it
+      await subscribe(client, topic, 2);
+      await client.nothing(2_000);
+    };
+    await Promise.all(versions.flatMap((version) => [isPatient(version, { clean: true }), isPatient(version, lasting(version))]));
   });
 });

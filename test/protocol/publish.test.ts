@@ -73,6 +73,32 @@ forEachStore('PUBLISH', (node) => {
       await take(subscriber, { payload: 'again', dup: false });
     });
 
+    it('is released in the order of the PUBRECs [MQTT 3.1.1, MQTT-4.6.0-6]', async () => {
+      const topic = `publish/${version}/released`;
+      for (const session of [{}, lasting(version)]) {
+        const subscriber = await enter(node(), version, session);
+        await subscribe(subscriber, topic, 2);
+        const publisher = await enter(node(), version);
+        for (let i = 1; i <= 10; i++) await send(publisher, message(topic, String(i), 2, { messageId: i }));
+        const ids: number[] = [];
+        while (ids.length < 10) ids.push((await subscriber.expect({ cmd: 'publish' })).messageId!);
+        ids.reverse();
+        for (const messageId of ids) subscriber.send({ cmd: 'pubrec', messageId });
+        for (const messageId of ids) await subscriber.expect({ cmd: 'pubrel', messageId });
+        subscriber.destroy();
+      }
+    });
+
+    it('to $SYS is refused, and a client of MQTT 3 is closed by it [MQTT 3.1.1, MQTT-3.3.5-2]', async () => {
+      for (const qos of [0, 1, 2] as const) {
+        const client = await enter(node(), version);
+        client.send(message('$SYS/mine', 'no', qos));
+        if (version !== 5) await client.expectClosed();
+        else if (qos > 0) assert.equal(codeOf((await client.expect({ cmd: qos === 1 ? 'puback' : 'pubrec', messageId: 1 })) as object), 0x87);
+        if (version === 5) await client.expectQuiet();
+      }
+    });
+
     it('with PUBREL for an unknown identifier is answered with PUBCOMP', async () => {
       for (const session of [{}, lasting(version)]) {
         const client = await enter(node(), version, session);
@@ -125,7 +151,7 @@ forEachStore('PUBLISH', (node) => {
     it('goes to topics with any characters and empty levels', async () => {
       const client = await enter(node(), version);
       await subscribe(client, '#', 0);
-      for (const topic of ['/', '//', ' ', 'a//b', '/a/', 'ä/€/😀', 'a b/c', '\u{feff}x', 'x'.repeat(60_000)]) {
+      for (const topic of ['/', '//', ' ', 'a//b', '/a/', 'ä/€/😀', 'a b/c', '\u{feff}x', 'x'.repeat(65_535)]) {
         client.send(message(topic, 'here', 0));
         await client.expect({ cmd: 'publish', topic, payload: 'here' });
       }
@@ -159,13 +185,35 @@ forEachStore('PUBLISH of MQTT 5.0', (node) => {
     }
   });
 
-  it('to $SYS is refused with 0x87, and the connection goes on', async () => {
-    const client = await enter(node(), 5);
-    for (const [qos, cmd] of [[1, 'puback'], [2, 'pubrec']] as const) {
-      client.send(message('$SYS/mine', 'no', qos));
-      assert.equal(codeOf((await client.expect({ cmd, messageId: 1 })) as object), 0x87);
+  it('that is refused by its PUBREC leaves its identifier free [MQTT-4.3.3-9]', async () => {
+    for (const session of [{}, lasting(5)]) {
+      const client = await enter(node(), 5, session);
+      await subscribe(client, 'refused/next', 0);
+      for (let round = 0; round < 3; round++) {
+        client.send(message('$SYS/mine', 'no', 2, { messageId: 4 }));
+        await client.expect({ cmd: 'pubrec', messageId: 4, reasonCode: 0x87 });
+        client.send(message('refused/next', 'yes', 2, { messageId: 4, dup: true }));
+        const packets = [await client.next(), await client.next()];
+        assert.ok(packets.some((packet) => packet.cmd === 'publish' && packet.payload.toString() === 'yes'));
+        assert.ok(packets.some((packet) => packet.cmd === 'pubrec' && codeOf(packet) === 0));
+        client.send({ cmd: 'pubrel', messageId: 4 });
+        await client.expect({ cmd: 'pubcomp', messageId: 4 });
+      }
     }
-    client.send(message('$SYS/mine', 'no', 0));
+  });
+
+  it('that the subscriber refuses does not come again, in a session that goes on either [MQTT-4.4.0-2]', async () => {
+    const session = { ...lasting(5), clientId: 'refuses' };
+    const client = await enter(node(), 5, session);
+    await subscribe(client, 'refused/for-good', 2);
+    const publisher = await enter(node(), 5);
+    for (const [qos, answer] of [[1, 'puback'], [2, 'pubrec']] as const) {
+      await send(publisher, message('refused/for-good', 'no', qos));
+      const { messageId } = await client.expect({ cmd: 'publish', payload: 'no' });
+      client.send({ cmd: answer, messageId: messageId!, reasonCode: 0x80 });
+    }
     await client.expectQuiet();
+    client.destroy();
+    await (await enter(node(), 5, session)).expectQuiet();
   });
 });

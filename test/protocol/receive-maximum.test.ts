@@ -31,6 +31,23 @@ forEachStore('Receive maximum', (node) => {
     });
   }
 
+  it('holds back nothing but messages: everything else is answered while the window is full [MQTT-3.3.4-10], [MQTT-4.9.0-3]', async () => {
+    const client = await enter(node(), 5, { properties: { receiveMaximum: 1 } });
+    await subscribe(client, 'rm/full', 1);
+    const publisher = await enter(node(), 5);
+    for (const text of ['in flight', 'waits']) await send(publisher, message('rm/full', text, 1));
+    const { messageId } = await client.expect({ cmd: 'publish', payload: 'in flight' });
+    await client.expectQuiet();
+    await subscribe(client, 'rm/more', 1);
+    client.send({ cmd: 'unsubscribe', messageId: 2, unsubscriptions: ['rm/more'] });
+    await client.expect({ cmd: 'unsuback', messageId: 2 });
+    for (const qos of [1, 2] as const) await send(client, message('rm/elsewhere', 'x', qos));
+    client.send({ cmd: 'pubrel', messageId: 9 });
+    await client.expect({ cmd: 'pubcomp', messageId: 9 });
+    client.send({ cmd: 'puback', messageId: messageId! });
+    await take(client, { payload: 'waits' });
+  });
+
   it('does not hold back QoS 0', async () => {
     const client = await enter(node(), 5, { properties: { receiveMaximum: 1 } });
     await subscribe(client, 'rm/zero', 1);

@@ -40,6 +40,15 @@ onBothStores('Session expiry', (test) => {
     assert.equal(codeOf((await publisher.expect({ cmd: 'puback' })) as object), 0x10);
   });
 
+  test('does not run while the client is connected [MQTT-4.1.0-1]', async (node) => {
+    const client = await enter(node, 5, lasting(5, 1));
+    await subscribe(client, 'expiry/connected', 1);
+    await client.nothing(2_500);
+    const publisher = await enter(node, 5);
+    await send(publisher, message('expiry/connected', 'still here', 1));
+    await take(client, { payload: 'still here' });
+  });
+
   test('is over for a client that comes back too late, though nobody has tidied up yet', async (node) => {
     const clientId = 'expiry-late';
     const client = await enter(node, 5, { ...lasting(5, 1), clientId });

@@ -61,6 +61,38 @@ forEachStore('SUBSCRIBE and UNSUBSCRIBE', (node) => {
       });
     }
 
+    it('again loses nothing of what flows meanwhile [MQTT 3.1.1, MQTT-3.8.4-3], [MQTT-3.8.4-4]', async () => {
+      for (const session of [{}, lasting(version)]) {
+        const topic = at(`flow/${session.clean}`);
+        const client = await enter(node(), version, session);
+        await subscribe(client, topic, 1);
+        const publisher = await enter(node(), version);
+        const numbers = Array.from({ length: 100 }, (_, i) => i + 1);
+        for (const messageId of numbers) {
+          publisher.send(message(topic, String(messageId), 1, { messageId }));
+          client.send({ cmd: 'subscribe', messageId, subscriptions: [{ topic, qos: messageId % 2 === 0 ? 1 : 2 }] });
+        }
+        const arrived: number[] = [];
+        for (let sent = 2 * numbers.length; sent > 0; sent--) {
+          const packet = await client.next();
+          if (packet.cmd !== 'publish') continue;
+          arrived.push(Number(packet.payload));
+          client.send({ cmd: 'puback', messageId: packet.messageId! });
+        }
+        assert.deepEqual(arrived, numbers);
+      }
+    });
+
+    it('UNSUBSCRIBE of several filters ends each of them, with one answer [MQTT-3.10.4-6]', async () => {
+      const client = await enter(node(), version);
+      for (const name of ['a', 'b', 'c']) await subscribe(client, at(`several/${name}`), 0);
+      client.send({ cmd: 'unsubscribe', messageId: 5, unsubscriptions: [at('several/a'), at('several/c')] });
+      await client.expect({ cmd: 'unsuback', messageId: 5 });
+      for (const name of ['a', 'b', 'c']) client.send(message(at(`several/${name}`), name, 0));
+      await client.expect({ cmd: 'publish', payload: 'b' });
+      await client.expectQuiet();
+    });
+
     it('UNSUBSCRIBE is answered for filters that were never subscribed [MQTT-3.10.4-5]', async () => {
       const client = await enter(node(), version);
       await subscribe(client, at('known'), 0);
@@ -106,6 +138,21 @@ forEachStore('SUBSCRIBE and UNSUBSCRIBE', (node) => {
         for (const topic of others) client.send(message(topic, filter, 0));
         await client.expectQuiet();
         client.send({ cmd: 'unsubscribe', messageId: 3, unsubscriptions: [filter] });
+        await client.expect({ cmd: 'unsuback' });
+      }
+    });
+
+    it('topics are compared as they are: nothing is folded, composed or trimmed [MQTT-4.7.3-4]', async () => {
+      const client = await enter(node(), version);
+      const composed = '\u00e9';
+      const decomposed = 'e\u0301';
+      const topics = ['a', 'A', '/a', 'a/', ' a', 'a ', './a', 'a/../a', '%61', composed, decomposed, '\ufeffa', '\u00df', 'ss'].map((topic) => `as/is/${topic}`);
+      for (const topic of topics) {
+        await subscribe(client, topic, 0);
+        for (const other of topics) client.send(message(other, other, 0));
+        await client.expect({ cmd: 'publish', topic, payload: topic });
+        await client.expectQuiet();
+        client.send({ cmd: 'unsubscribe', messageId: 3, unsubscriptions: [topic] });
         await client.expect({ cmd: 'unsuback' });
       }
     });

@@ -88,6 +88,17 @@ describe('MQTT over WebSocket', () => {
     await assertServing();
   });
 
+  it('sends binary frames only [MQTT-6.0.0-1]', async () => {
+    const socket = await openSocket();
+    const kinds: boolean[] = [];
+    socket.on('message', (_data, isBinary) => kinds.push(isBinary));
+    socket.send(Buffer.from('100d00044d51545404020000' + '000161', 'hex'));
+    socket.send(Buffer.from('c000', 'hex'));
+    await eventually(() => kinds.length === 2, { what: 'CONNACK and PINGRESP' });
+    assert.deepEqual(kinds, [true, true]);
+    socket.terminate();
+  });
+
   it('is closed by a frame that is not binary [MQTT-6.0.0-1]', async () => {
     const socket = await openSocket();
     socket.send('text');

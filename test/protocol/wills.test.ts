@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect as connectTcp } from 'node:net';
 import type { IConnectPacket } from 'mqtt-packet';
 import { connectClient } from '../support/client.ts';
+import { packet } from '../support/codec.ts';
 import { eventually } from '../support/eventually.ts';
 import { openPackets, type PacketClient, type ProtocolVersion } from '../support/packets.ts';
 import { enter, forEachStore, forEachVersion, lasting, leave, message, onBothStores, send, subscribe, take, type Place } from './conversation.ts';
@@ -86,6 +89,20 @@ forEachStore('A will', (node) => {
         },
         { what: 'the retained will' },
       );
+    });
+
+    it('is not retained when it does not say so [MQTT 3.1.1, MQTT-3.1.2-16], [MQTT-3.1.2-14]', async () => {
+      const watcher = await watch(node(), version, at('not-kept'));
+      const publisher = await enter(node(), version);
+      await send(publisher, message(at('not-kept'), 'kept before', 1, { retain: true }));
+      await take(watcher, { payload: 'kept before' });
+      (await enter(node(), version, will(at('not-kept')))).destroy();
+      await take(watcher, { payload: 'gone', retain: false });
+      const later = await enter(node(), version);
+      later.send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: at('not-kept'), qos: 0 }] });
+      const packets = [await later.next(), await later.next()];
+      assert.ok(packets.some((packet) => packet.cmd === 'publish' && packet.payload.toString() === 'kept before'));
+      await later.expectQuiet();
     });
 
     it('is queued for a lasting subscriber that is away', async () => {
@@ -236,5 +253,24 @@ onBothStores('A will with a delay', (test) => {
       JSON.parse(JSON.stringify(packet.properties)),
       { messageExpiryInterval: 50, contentType: 'text/plain', userProperties: { car: '7' }, payloadFormatIndicator: true },
     );
+  });
+
+  test('keeps the order of its user properties [MQTT-3.1.3-10]', async (node) => {
+    const pair = (name: string, value: string): Buffer => Buffer.from(`\x26\0\x01${name}\0\x01${value}`);
+    const pairs = Buffer.concat([pair('b', '1'), pair('a', '2'), pair('b', '3')]);
+    // mqtt-packet groups them by name, so these clients speak in bytes
+    const watcher = connectTcp(node.port, '127.0.0.1');
+    let received = Buffer.alloc(0);
+    watcher.on('data', (bytes) => (received = Buffer.concat([received, bytes])));
+    watcher.write(packet(0x10, Buffer.from('\0\x04MQTT\x05\x02\0\0\0\0\x05watch')));
+    watcher.write(packet(0x82, Buffer.from('\0\x01\0\0\x01w\0')));
+    await eventually(() => received.includes(Buffer.from('900400010000', 'hex')), { what: 'SUBACK' });
+    const leaver = connectTcp(node.port, '127.0.0.1');
+    const head = Buffer.from('\0\x04MQTT\x05\x06\0\0\0\0\x05leave');
+    leaver.write(packet(0x10, Buffer.concat([head, Buffer.of(pairs.length), pairs, Buffer.from('\0\x01w\0\x04gone')])));
+    await once(leaver, 'data');
+    leaver.destroy();
+    await eventually(() => received.includes(Buffer.concat([Buffer.of(pairs.length), pairs, Buffer.from('gone')])), { what: 'will with its pairs' });
+    watcher.destroy();
   });
 });
