@@ -39,4 +39,10 @@ export class Message {
   }
 }
 
+/** `expiresAt` of a message with this Message Expiry Interval; -1: none. One of 0 has passed already, by every node's clock. */
+export function expiryAfter(seconds: number, nowMs: number): number {
+  if (seconds < 0) return 0;
+  return seconds === 0 ? 1 : nowMs + seconds * 1000;
+}
+
 export const noBytes: Buffer = Buffer.alloc(0);

@@ -1,6 +1,6 @@
 import type { AedesPublishPacket, ConnectPacket, PublishPacket, Subscription } from 'aedes';
 import { BrokerError } from '../base/errors.ts';
-import { Message, noBytes, type Qos } from '../base/message.ts';
+import { expiryAfter, Message, noBytes, type Qos } from '../base/message.ts';
 import { isTopicFilter, isTopicName } from '../base/topic.ts';
 import { Body } from '../codec/body.ts';
 import type { Connect, Will } from '../codec/connect.ts';
@@ -47,7 +47,7 @@ export function changedBy(packet: PublishPacket, message: Message, nowMs: number
     message.qos,
     packet.retain,
     isSame ? message.properties : after.bytes,
-    isSame ? message.expiresAt : expiresAt(after.expirySeconds, nowMs),
+    isSame ? message.expiresAt : expiryAfter(after.expirySeconds, nowMs),
     message.publishedAt,
     message.publisher,
   );
@@ -64,7 +64,7 @@ export function fromPacket(packet: PacketToPublish, publisher: string, nowMs: nu
     checkQos(qos),
     packet.retain ?? false,
     properties.bytes,
-    expiresAt(properties.expirySeconds, nowMs),
+    expiryAfter(properties.expirySeconds, nowMs),
     nowMs,
     publisher,
   );
@@ -158,10 +158,6 @@ function toTable(pairs: UserProperties): UserPropertyTable {
 
 function toPairs(table: UserPropertyTable): UserProperties {
   return Object.entries(table).flatMap(([name, values]) => [values].flat().map((value): [string, string] => [name, value]));
-}
-
-function expiresAt(expirySeconds: number, nowMs: number): number {
-  return expirySeconds < 0 ? 0 : nowMs + expirySeconds * 1000;
 }
 
 function bytesOf(payload: string | Buffer | undefined): Buffer {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { RouteChange } from '../../cluster/cluster.ts';
 import { asBrokerError, BrokerError } from '../base/errors.ts';
-import { Message } from '../base/message.ts';
+import { expiryAfter, Message } from '../base/message.ts';
 import { connectVersion, encodeConnack, readConnect, type Connect, type Will } from '../codec/connect.ts';
 import { encodeRecord } from '../codec/record.ts';
 import { utf8Bytes } from '../codec/text.ts';
@@ -228,7 +228,7 @@ function willOf(engine: Engine, connect: Connect): WillOrder | null {
 
 /** The will as a message. Its expiry counts from its publication, so until then the record holds the lifetime [MQTT 5, 3.1.3.2.4]. */
 function willMessage(engine: Engine, will: Will, clientId: string): Message {
-  const lifetimeMs = will.expirySeconds < 0 ? 0 : Math.max(1, will.expirySeconds * 1000);
+  const lifetimeMs = expiryAfter(will.expirySeconds, 0);
   return new Message(will.topic, will.payload, will.qos, will.retain, will.properties, lifetimeMs, engine.clock.now(), clientId);
 }
 

@@ -1,5 +1,5 @@
 import { BrokerError, asBrokerError } from '../base/errors.ts';
-import { Message } from '../base/message.ts';
+import { expiryAfter, Message } from '../base/message.ts';
 import { reasons } from '../base/reasons.ts';
 import { newIncomingPublish, readPublish } from '../codec/publish.ts';
 import { reasonIn } from '../codec/reason-codes.ts';
@@ -37,7 +37,7 @@ export function handlePublish(connection: Connection, session: Session): void {
     qos,
     incoming.retain,
     incoming.properties,
-    incoming.expirySeconds < 0 ? 0 : now + incoming.expirySeconds * 1000,
+    expiryAfter(incoming.expirySeconds, now),
     now,
     session.clientId,
   );

@@ -1,4 +1,4 @@
-import { Message } from '../base/message.ts';
+import { expiryAfter, Message } from '../base/message.ts';
 import { decodeRecord, encodeRecord } from '../codec/record.ts';
 import type { Once } from '../store/queues.ts';
 import { carryOut } from './carry-out.ts';
@@ -116,10 +116,10 @@ async function follow(engine: Engine): Promise<void> {
   if (!routes.follow(batch, slot)) await engine.patiently(() => routes.catchUp());
 }
 
-/** A stored will as the message to send now: its expiry, until here a lifetime in whole seconds or the 1 ms that stands for 0, counts from now. */
+/** A stored will as the message to send now: its expiry, until here a lifetime, counts from now. */
 function dueNow(engine: Engine, record: Buffer): Message {
   const will = decodeRecord(record);
   const now = engine.clock.now();
-  const expiresAt = will.expiresAt === 0 ? 0 : now + will.expiresAt - (will.expiresAt % 1000);
+  const expiresAt = will.expiresAt === 0 ? 0 : expiryAfter(Math.floor(will.expiresAt / 1000), now);
   return new Message(will.topic, will.payload, will.qos, will.retain, will.properties, expiresAt, now, will.publisher);
 }

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import type { IPublishPacket } from 'mqtt-packet';
 import { eventually } from '../support/eventually.ts';
-import type { TestNode } from '../support/node.ts';
 import type { PacketClient } from '../support/packets.ts';
-import { enter, forEachStore, forEachVersion, lasting, leave, message, send, subscribe, take } from './conversation.ts';
+import { enter, forEachStore, forEachVersion, lasting, leave, message, send, subscribe, take, type Place } from './conversation.ts';
 
 /** What came to a client until now: the answer to a PINGREQ is behind it. */
 async function arrived(client: PacketClient): Promise<IPublishPacket[]> {
@@ -16,12 +15,18 @@ async function arrived(client: PacketClient): Promise<IPublishPacket[]> {
 /** The member that has the message, the one that has not, and the message. */
 async function chosen(members: readonly PacketClient[]): Promise<{ member: PacketClient; other: PacketClient; packet: IPublishPacket }> {
   const [first, second] = members as [PacketClient, PacketClient];
-  const [at, ...more] = [await arrived(first), await arrived(second)].flatMap((messages, i) => messages.map((packet) => ({ i, packet })));
+  const [at, ...more] = await eventually(
+    async () => {
+      const all = [await arrived(first), await arrived(second)].flatMap((messages, i) => messages.map((packet) => ({ i, packet })));
+      return all.length > 0 && all;
+    },
+    { what: 'a message to one of the members' },
+  );
   assert.ok(at !== undefined && more.length === 0, 'one member has the message');
   return { member: at.i === 0 ? first : second, other: at.i === 0 ? second : first, packet: at.packet };
 }
 
-const patient = async (node: TestNode, version: 4 | 5, clientId: string, filter: string): Promise<PacketClient> => {
+const patient = async (node: Place, version: 4 | 5, clientId: string, filter: string): Promise<PacketClient> => {
   const client = await enter(node, version, { ...lasting(version), clientId });
   await subscribe(client, filter, 2);
   return client;
