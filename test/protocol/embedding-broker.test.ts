@@ -192,7 +192,8 @@ describe('MQTT 5 in a program', () => {
 
 describe('client.emptyOutgoingQueue', () => {
   it('removes what waits behind the window; what is on its way stays', async () => {
-    const node = await open();
+    const { config } = resolveConfig({ flags: [{ path: 'mqtt.maxInflight', value: 100, name: 'test' }] });
+    const node = await open({ config });
     const first = await node.connect({ clientId: 'car-1', clean: false });
     await first.subscribe('a', 1);
     await first.end();
