@@ -16,6 +16,10 @@ export interface Figures {
   /** Their growth when the load was over, per message or connection, in KB of 1024. */
   brokerKiBEach: number;
   redisMiB: number;
+  /** The longest that one command kept Redis busy, in ms; 0 when that was less than a millisecond. */
+  redisSlowestMs: number | null;
+  /** What brokers and Redis grew by while the load stored something, for each thing stored, in KB of 1024. */
+  storedKiBEach: number | null;
   /** The search for who wants one topic, by itself, in us. */
   matchMicros: number | null;
   redisCommandsEach: number;

@@ -18,19 +18,23 @@ export interface Reading {
   redisBytes: number;
   /** Commands by name, those inside scripts too, without the meter's own. */
   redisCommands: Record<string, number>;
+  /** The longest command since the reading before, of those that took a millisecond; else 0. */
+  redisSlowestMs: number;
 }
 
 /** Reads the kernel's accounting and Redis's own, and begins a new peak. */
 export async function readServers(servers: Servers): Promise<Reading> {
   const brokers = await Promise.all(servers.brokers.map(readProcess));
   const redis = servers.redis === null ? null : await readProcess(servers.redis.process);
+  const told = servers.redis === null ? '' : await askRedis(servers.redis.port);
   return {
     brokerCpuSeconds: sum(brokers.map(({ cpuSeconds }) => cpuSeconds)),
     redisCpuSeconds: redis?.cpuSeconds ?? 0,
     brokerBytes: sum(brokers.map(({ bytes }) => bytes)),
     brokerPeakBytes: sum(brokers.map(({ peakBytes }) => peakBytes)),
     redisBytes: redis?.bytes ?? 0,
-    redisCommands: servers.redis === null ? {} : await readCommands(servers.redis.port),
+    redisCommands: commandsIn(told),
+    redisSlowestMs: slowestMsIn(told),
   };
 }
 
@@ -68,15 +72,25 @@ function statusKiB(status: string, field: string): number {
   return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]);
 }
 
-async function readCommands(port: number): Promise<Record<string, number>> {
+/** Redis's own account, as it answers: commands by name, and the slow ones, of which it begins a new list. */
+async function askRedis(port: number): Promise<string> {
   const socket = connect({ host, port });
-  socket.end('INFO commandstats\r\nQUIT\r\n');
+  socket.end('INFO commandstats\r\nSLOWLOG GET -1\r\nSLOWLOG RESET\r\nQUIT\r\n');
   let text = '';
   socket.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
   await once(socket, 'close');
-  const own = ['info', 'quit'];
-  const calls = [...text.matchAll(/^cmdstat_(\S+?):calls=(\d+)/gm)].map(([, name, count]) => [name!, Number(count)] as const);
+  return text;
+}
+
+function commandsIn(told: string): Record<string, number> {
+  const own = ['info', 'quit', 'slowlog|get', 'slowlog|reset'];
+  const calls = [...told.matchAll(/^cmdstat_(\S+?):calls=(\d+)/gm)].map(([, name, count]) => [name!, Number(count)] as const);
   return Object.fromEntries(calls.filter(([name]) => !own.includes(name)));
+}
+
+/** An entry of the slow log is a list of six: its number, when it was, and how long in us, come first. */
+export function slowestMsIn(told: string): number {
+  return Math.max(0, ...[...told.matchAll(/\*6\r\n:\d+\r\n:\d+\r\n:(\d+)\r\n/g)].map(([, micros]) => Number(micros) / 1000));
 }
 
 function sum(numbers: number[]): number {

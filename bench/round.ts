@@ -38,13 +38,15 @@ export interface RoundOptions {
 export async function runRound(scenario: Scenario, peer: Peer, options: RoundOptions): Promise<Round> {
   try {
     if ('run' in scenario) return await scenario.run(peer, options);
-    return await withLoad(scenario, peer, options, async (servers, load) => {
+    return await withLoad(scenario, peer, options, async (servers, load, empty) => {
       if (scenario.isAboutMemory === true) await Promise.all(servers.processes.map(collectGarbage));
       const before = await readServers(servers);
       const result = await load.measure();
       await pause(quietMs);
       if (scenario.isAboutMemory === true) await Promise.all(servers.processes.map(collectGarbage));
-      return roundOf(before, result, await readServers(servers));
+      const { stored = null } = scenario;
+      const storedKiBEach = stored === null ? null : (heldBytes(before) - heldBytes(empty)) / 1024 / stored(options.mode);
+      return roundOf(before, result, await readServers(servers), storedKiBEach);
     });
   } catch (error) {
     return brokenOff(error instanceof Error ? error.message : String(error));
@@ -56,15 +58,17 @@ export async function withLoad<T>(
   scenario: LoadScenario,
   peer: Peer,
   { mode, appendOnly, nodeArgs = [] }: RoundOptions,
-  work: (servers: Servers, load: LoadProcess) => Promise<T>,
+  work: (servers: Servers, load: LoadProcess, empty: Reading) => Promise<T>,
 ): Promise<T> {
   const servers = await peer.start({ nodes: scenario.nodes, appendOnly, nodeArgs });
   try {
     const load = await LoadProcess.start();
+    if (scenario.isAboutMemory === true) await Promise.all(servers.processes.map(collectGarbage));
+    const empty = await readServers(servers);
     try {
       await load.prepare(scenario.plan(mode), { host, ports: servers.ports });
       await pause(quietMs);
-      return await work(servers, load);
+      return await work(servers, load, empty);
     } finally {
       load.stop();
     }
@@ -77,7 +81,11 @@ function brokenOff(fault: string): Round {
   return { figures: null, redisCommands: {}, pacerP99Ms: null, fault };
 }
 
-function roundOf(before: Reading, result: LoadResult, after: Reading): Round {
+function heldBytes({ brokerBytes, redisBytes }: Reading): number {
+  return brokerBytes + redisBytes;
+}
+
+function roundOf(before: Reading, result: LoadResult, after: Reading, storedKiBEach: number | null): Round {
   const fault = describe(result.faults);
   const { units } = result;
   if (units === 0) return brokenOff(fault ?? 'nothing arrived');
@@ -98,6 +106,8 @@ function roundOf(before: Reading, result: LoadResult, after: Reading): Round {
     brokerGrowthMiB: (after.brokerPeakBytes - before.brokerBytes) / MiB,
     brokerKiBEach: (after.brokerBytes - before.brokerBytes) / 1024 / units,
     redisMiB: after.redisBytes / MiB,
+    redisSlowestMs: after.redisBytes === 0 ? null : after.redisSlowestMs,
+    storedKiBEach,
     redisCommandsEach: commands.reduce((total, [, count]) => total + count, 0),
     loadMicros: microsEach(result.loadCpuSeconds),
     loadShare: result.loadCpuSeconds / result.seconds,

@@ -62,6 +62,8 @@ export async function measureRoutes(count: number, { appendOnly, nodeArgs = [] }
         brokerGrowthMiB: (after.brokerPeakBytes - empty) / 1024 / 1024,
         brokerKiBEach: (after.brokerBytes - empty) / 1024 / count,
         redisMiB: after.redisBytes / 1024 / 1024,
+        redisSlowestMs: null,
+        storedKiBEach: null,
         redisCommandsEach: 0,
         loadMicros: 0,
         loadShare: 0,

@@ -21,6 +21,8 @@ const columns: readonly Column[] = [
   { figure: 'brokerGrowthMiB', head: 'peak +MiB' },
   { figure: 'brokerKiBEach', head: 'KiB each' },
   { figure: 'redisMiB', head: 'redis MiB' },
+  { figure: 'redisSlowestMs', head: 'redis busy ms' },
+  { figure: 'storedKiBEach', head: 'KiB stored' },
   { figure: 'matchMicros', head: 'match us' },
   { figure: 'redisCommandsEach', head: 'redis cmds' },
   { figure: 'loadMicros', head: 'load us' },
@@ -28,7 +30,7 @@ const columns: readonly Column[] = [
 ];
 
 /** Only said where a case asks for it: elsewhere it is noise. */
-const onDemand: readonly FigureName[] = ['brokerGrowthMiB', 'brokerKiBEach'];
+const onDemand: readonly FigureName[] = ['brokerGrowthMiB', 'brokerKiBEach', 'redisSlowestMs', 'storedKiBEach'];
 
 /** One row for each peer, with its ratio to each of the others that are not ours. */
 export function tableOf(result: CaseResult): Table {

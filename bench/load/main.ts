@@ -2,6 +2,7 @@
 import { Backlog } from './backlog.ts';
 import { Connections } from './connections.ts';
 import type { FromLoad, Load, LoadPlan, Target, ToLoad } from './plan.ts';
+import { RetainedStream } from './retained-stream.ts';
 import { Retained } from './retained.ts';
 import { Traffic } from './traffic.ts';
 
@@ -11,6 +12,7 @@ function loadFor(plan: LoadPlan, target: Target): Load {
   if (plan.kind === 'traffic') return new Traffic(plan, target);
   if (plan.kind === 'backlog') return new Backlog(plan, target);
   if (plan.kind === 'retained') return new Retained(plan, target);
+  if (plan.kind === 'retained-stream') return new RetainedStream(plan, target);
   return new Connections(plan, target);
 }
 

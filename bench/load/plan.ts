@@ -55,13 +55,20 @@ export interface ConnectionsPlan {
 export interface RetainedPlan {
   kind: 'retained';
   topics: number;
-  /** `wildcard`: matches 10 of the topics. */
-  filter: 'exact' | 'wildcard';
+  /** `wildcard`: matches 10 of the topics; `rare`: matches one, behind a `+` that stands for a tenth of them. */
+  filter: 'exact' | 'wildcard' | 'rare';
   subscriptions: number;
   payloadBytes: number;
 }
 
-export type LoadPlan = TrafficPlan | BacklogPlan | ConnectionsPlan | RetainedPlan;
+/** Retained topics, and one subscription to all of them. */
+export interface RetainedStreamPlan {
+  kind: 'retained-stream';
+  topics: number;
+  payloadBytes: number;
+}
+
+export type LoadPlan = TrafficPlan | BacklogPlan | ConnectionsPlan | RetainedPlan | RetainedStreamPlan;
 
 /** Where the load goes: publishers to the first port, subscribers to the last one. */
 export interface Target {

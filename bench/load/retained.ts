@@ -1,13 +1,9 @@
 import { Client } from './client.ts';
 import { Histogram } from './histogram.ts';
-import { encodeRetained } from './packets.ts';
 import type { Load, LoadResult, RetainedPlan, Target } from './plan.ts';
+import { retainAll, sites, stateOf } from './retained-topics.ts';
 import { microsBetween, microsNow, Stopwatch } from './stopwatch.ts';
 
-const publishers = 10;
-const window = 200;
-/** Topics are `bench/site/<site>/device/<n>/state`: a wildcard at the site finds those of one device number. */
-const sites = 10;
 const warmUpSubscriptions = 100;
 
 /** Very many retained topics, and clients that subscribe one after the other and wait for what is retained. */
@@ -23,7 +19,7 @@ export class Retained implements Load {
   }
 
   async prepare(): Promise<void> {
-    await Promise.all(Array.from({ length: publishers }, (_, index) => this.#store(index)));
+    await retainAll(this.#address(), this.#plan.topics, this.#plan.payloadBytes);
     await this.#subscribe(warmUpSubscriptions);
   }
 
@@ -44,47 +40,21 @@ export class Retained implements Load {
     };
   }
 
-  /** One publisher's share of the topics, a window of them on the way at a time. */
-  async #store(publisher: number): Promise<void> {
-    const { topics, payloadBytes } = this.#plan;
-    let sent = 0;
-    let acknowledged = 0;
-    const share = topics / publishers;
-    await new Promise<void>((resolve, reject) => {
-      const send = (client: Client): void => {
-        const packets: Buffer[] = [];
-        for (; sent < share && sent - acknowledged < window; sent++) {
-          packets.push(encodeRetained(topicOf(sent * publishers + publisher), sent + 1, payloadBytes));
-        }
-        if (packets.length > 0) client.send(Buffer.concat(packets));
-      };
-      let client: Client | undefined;
-      const role = {
-        message: (): void => reject(new Error('a publisher received a message')),
-        acknowledged: (): void => {
-          acknowledged += 1;
-          if (acknowledged === share) resolve(client!.close());
-          else if (sent - acknowledged <= window / 2) send(client!);
-        },
-        dropped: (reason: string): void => reject(new Error(`publisher ${publisher} lost its connection: ${reason}`)),
-      };
-      Client.open({ ...this.#address(), clientId: `bench-pub-${publisher}`, isClean: true }, role).then((opened) => {
-        client = opened;
-        send(client);
-      }, reject);
-    });
-  }
-
   async #subscribe(count: number): Promise<void> {
-    const { filter, topics } = this.#plan;
-    const devices = topics / sites;
-    const expected = filter === 'exact' ? 1 : sites;
     for (let i = 0; i < count; i++) {
-      // a large step, so that neighbours in the store are not asked for one after the other
-      const device = (this.#next++ * 7919) % devices;
-      const name = filter === 'exact' ? topicOf(device * sites) : `bench/site/+/device/${device}/state`;
+      const [name, expected] = this.#nextFilter();
       await this.#subscribeOnce(name, expected);
     }
+  }
+
+  /** A filter, and how many topics it matches. */
+  #nextFilter(): [string, number] {
+    const { filter, topics } = this.#plan;
+    // a large step, so that neighbours in the store are not asked for one after the other
+    const device = (this.#next++ * 7919) % (topics / sites);
+    if (filter === 'exact') return [stateOf(device * sites), 1];
+    if (filter === 'wildcard') return [`bench/site/+/device/${device}/state`, sites];
+    return [`bench/site/${device % sites}/device/+/alarm`, 1];
   }
 
   async #subscribeOnce(filter: string, expected: number): Promise<void> {
@@ -115,8 +85,4 @@ export class Retained implements Load {
   #address(): { host: string; port: number } {
     return { host: this.#target.host, port: this.#target.ports[0]! };
   }
-}
-
-function topicOf(index: number): string {
-  return `bench/site/${index % sites}/device/${Math.floor(index / sites)}/state`;
 }

@@ -30,6 +30,8 @@ interface Case {
 export interface LoadScenario extends Case {
   /** Servers that run on Node collect their garbage before each reading. */
   isAboutMemory?: true;
+  /** How many things the load stores before it is measured, where their memory is a figure of the case. */
+  stored?(mode: Mode): number;
   plan(mode: Mode): LoadPlan;
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { caseResult } from '../../bench/case-result.ts';
 import { median, medianFigures, ratio, type Figures } from '../../bench/figures.ts';
-import { cpuTicks } from '../../bench/meter.ts';
+import { cpuTicks, slowestMsIn } from '../../bench/meter.ts';
 import { withGenerated } from '../../bench/report.ts';
 import type { Round } from '../../bench/round.ts';
 import { scenarios } from '../../bench/scenarios/all.ts';
@@ -13,7 +13,7 @@ import { asLines, asMarkdown, figureText, goalLine, tableOf } from '../../bench/
 
 const nothing: Figures = {
   perSecond: 0, cpuMicros: 0, brokerMicros: 0, redisMicros: 0, p50Ms: null, p99Ms: null, p999Ms: null, brokerMiB: 0,
-  brokerGrowthMiB: 0, brokerKiBEach: 0, redisMiB: 0, redisCommandsEach: 0, loadMicros: 0, loadShare: 0, matchMicros: null,
+  brokerGrowthMiB: 0, brokerKiBEach: 0, redisMiB: 0, redisSlowestMs: null, storedKiBEach: null, redisCommandsEach: 0, loadMicros: 0, loadShare: 0, matchMicros: null,
 };
 
 function cpu(...values: number[]): Figures[] {
@@ -25,6 +25,12 @@ function round(cpuMicros: number, fault: string | null = null): Round {
 }
 
 describe('the arithmetic of the benchmark', () => {
+  it('finds the longest command in what Redis tells of slow ones', () => {
+    const entry = (micros: number): string => `*6\r\n:7\r\n:1790000000\r\n:${micros}\r\n*2\r\n$3\r\nGET\r\n$4\r\n:999\r\n$15\r\n127.0.0.1:40000\r\n$0\r\n\r\n`;
+    assert.equal(slowestMsIn('*0\r\n+OK\r\n'), 0);
+    assert.equal(slowestMsIn(`*3\r\n${entry(1200)}${entry(4700)}${entry(1100)}+OK\r\n`), 4.7);
+  });
+
   it('takes the middle value, or the mean of the two in the middle', () => {
     assert.equal(median([3, 1, 2]), 2);
     assert.equal(median([4, 1, 2, 3]), 2.5);
