@@ -17,14 +17,15 @@ const readyWithinMs = 60_000;
  * Starts Kafka and resolves once it answers a metadata request. A folder used before goes on with its topics.
  * Without `port` and `dir` they are chosen, and the folder is removed when Kafka has ended.
  * Its log goes to `logFile`, or else to kafka.log in the folder. `detached` keeps the signals of the terminal from it,
- * so that the caller decides what ends when.
+ * so that the caller decides what ends when. With `security` a second listener asks for TLS, a client certificate and SASL.
  */
-export async function startKafka({ port, dir, logFile, detached = false } = {}) {
+export async function startKafka({ port, dir, logFile, detached = false, security } = {}) {
   const folder = dir ?? mkdtempSync(join(tmpdir(), 'swarmq-kafka-'));
   const runtime = kafkaRuntime(folder);
   const clientPort = port ?? (await freePort());
-  const settings = writeSettings(folder, clientPort, await freePort());
-  format(runtime, folder, settings);
+  const securedPort = security === undefined ? 0 : await freePort();
+  const settings = writeSettings(folder, clientPort, await freePort(), security === undefined ? {} : securedListener(securedPort, folder, security));
+  format(runtime, folder, settings, security);
 
   const logPath = logFile ?? join(folder, 'kafka.log');
   const log = openSync(logPath, 'a');
@@ -51,6 +52,7 @@ export async function startKafka({ port, dir, logFile, detached = false } = {}) 
   }
   return {
     brokers: `127.0.0.1:${clientPort}`,
+    securedBrokers: security === undefined ? '' : `127.0.0.1:${securedPort}`,
     port: clientPort,
     pid: server.pid,
     exited,
@@ -63,14 +65,38 @@ function javaOptions(jars) {
   return ['-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-Dorg.slf4j.simpleLogger.showDateTime=true', '-cp', join(jars, '*')];
 }
 
-function writeSettings(folder, clientPort, controllerPort) {
+/** What the second listener adds to the settings; the first one stays as it is. */
+function securedListener(port, folder, { certFile, keyFile, caFile, username, password }) {
+  const keyStore = join(folder, 'keystore.pem');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(keyStore, readFileSync(keyFile, 'utf8') + readFileSync(certFile, 'utf8'), { mode: 0o600 });
+  const modules = 'org.apache.kafka.common.security';
+  const own = {
+    'ssl.keystore.type': 'PEM',
+    'ssl.keystore.location': keyStore,
+    'ssl.truststore.type': 'PEM',
+    'ssl.truststore.location': caFile,
+    'ssl.client.auth': 'required',
+    'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER',
+    'plain.sasl.jaas.config': `${modules}.plain.PlainLoginModule required user_${username}="${password}";`,
+    'scram-sha-256.sasl.jaas.config': `${modules}.scram.ScramLoginModule required;`,
+    'scram-sha-512.sasl.jaas.config': `${modules}.scram.ScramLoginModule required;`,
+    // takes tokens that nobody signed: Kafka's own validator for trials
+    'oauthbearer.sasl.jaas.config': `${modules}.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="kafka";`,
+  };
+  return { port, settings: Object.fromEntries(Object.entries(own).map(([name, value]) => [`listener.name.secured.${name}`, value])) };
+}
+
+function writeSettings(folder, clientPort, controllerPort, { port: securedPort, settings: more = {} }) {
+  const secured = securedPort === undefined ? '' : `,SECURED://127.0.0.1:${securedPort}`;
   const settings = {
+    ...more,
     'process.roles': 'broker,controller',
     'node.id': 1,
     'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
-    listeners: `PLAINTEXT://127.0.0.1:${clientPort},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${clientPort}`,
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    listeners: `PLAINTEXT://127.0.0.1:${clientPort},CONTROLLER://127.0.0.1:${controllerPort}${secured}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${clientPort}${secured}`,
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURED:SASL_SSL',
     'controller.listener.names': 'CONTROLLER',
     'log.dirs': join(folder, 'data'),
     // several, so that order per key is not order by accident
@@ -92,11 +118,12 @@ function writeSettings(folder, clientPort, controllerPort) {
   return file;
 }
 
-function format(runtime, folder, settings) {
+function format(runtime, folder, settings, security) {
   if (existsSync(join(folder, 'data', 'meta.properties'))) return;
   const clusterId = randomBytes(16).toString('base64url');
   const java = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', ...javaOptions(runtime.jars)];
-  runtime.run([...java, 'kafka.tools.StorageTool', 'format', '--cluster-id', clusterId, '--config', settings]);
+  const users = security === undefined ? [] : ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((mechanism) => ['--add-scram', `${mechanism}=[name="${security.username}",password="${security.password}"]`]);
+  runtime.run([...java, 'kafka.tools.StorageTool', 'format', '--cluster-id', clusterId, '--config', settings, ...users]);
 }
 
 /** Whether a Metadata request (key 3, version 1, no topics) gets an answer that names a broker. */

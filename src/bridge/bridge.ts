@@ -79,7 +79,7 @@ export class Bridge {
       outbox,
       outboxes: store.outboxes,
       node,
-      client: options.client ?? openKafkaClient(kafka, log),
+      client: options.client ?? openKafkaClient(kafka, clock, log),
       packer: new Packer({
         rules,
         deadLetterTopic,

@@ -1,8 +1,11 @@
-import { connect as connectSocket, type Socket } from 'node:net';
-import { CompressionTypes, Kafka, logLevel, Partitioners, type LogEntry, type Producer, type TopicMessages } from 'kafkajs';
+import { connect as connectSocket, isIP, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { CompressionTypes, Kafka, logLevel, Partitioners, type LogEntry, type Producer, type SASLOptions, type TopicMessages } from 'kafkajs';
+import type { Clock } from '../base/clock.ts';
 import { BrokerError, type ErrorCode } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { KafkaClient, KafkaRecord } from './kafka.ts';
+import { saslOptions, tlsOptions, type KafkaSasl, type KafkaTls } from './security.ts';
 
 export interface KafkaSettings {
   /** `host:port` of the brokers to ask first */
@@ -13,6 +16,8 @@ export interface KafkaSettings {
   readonly compression: 'none' | 'gzip';
   /** How long Kafka may take to answer one request. */
   readonly requestTimeoutMs: number;
+  readonly tls: KafkaTls;
+  readonly sasl: KafkaSasl;
 }
 
 const connectTimeoutMs = 3_000;
@@ -42,17 +47,25 @@ const refusals: Readonly<Record<string, ErrorCode>> = {
  */
 class KafkaJsClient implements KafkaClient {
   readonly #settings: KafkaSettings;
+  readonly #sasl: SASLOptions | undefined;
   readonly #log: Logger;
   #line: Line | null = null;
 
-  constructor(settings: KafkaSettings, log: Logger) {
+  constructor(settings: KafkaSettings, clock: Clock, log: Logger) {
+    // a file that cannot be read is told at the start, and not when the first record waits for it
+    tlsOptions(settings.tls);
     this.#settings = settings;
+    this.#sasl = saslOptions(settings.sasl, clock);
     this.#log = log;
+    const { mechanism } = settings.sasl;
+    if (!settings.tls.enabled && (mechanism === 'plain' || mechanism === 'oauthbearer')) {
+      log.warn({ mechanism }, 'a secret goes to Kafka on connections that anyone on the way can read: set kafka.tls.enabled');
+    }
   }
 
   async connect(): Promise<void> {
     if (this.#line !== null) return;
-    const line = new Line(this.#settings, this.#log);
+    const line = new Line(this.#settings, this.#sasl, this.#log);
     this.#line = line;
     try {
       await line.producer.connect();
@@ -100,13 +113,16 @@ class Line {
   readonly producer: Producer;
   /** The partitions that records of the batch under way were given to, as `topic/partition`. */
   readonly chosen = new Set<string>();
+  readonly #settings: KafkaSettings;
   readonly #sockets = new Set<Socket>();
   #isEnded = false;
 
-  constructor(settings: KafkaSettings, log: Logger) {
+  constructor(settings: KafkaSettings, sasl: SASLOptions | undefined, log: Logger) {
+    this.#settings = settings;
     const kafka = new Kafka({
       brokers: [...settings.brokers],
       clientId: settings.clientId,
+      ...(sasl === undefined ? {} : { sasl }),
       connectionTimeout: connectTimeoutMs,
       requestTimeout: settings.requestTimeoutMs,
       retry: { initialRetryTime: 100, maxRetryTime: 500, retries: 3 },
@@ -148,7 +164,10 @@ class Line {
 
   #open(host: string, port: number, onConnect: () => void): Socket {
     if (this.#isEnded) throw new Error('the bridge closed the connection');
-    const socket = connectSocket({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveMs }, onConnect);
+    const place = { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveMs };
+    const tls = tlsOptions(this.#settings.tls);
+    // a literal address is no server name [RFC 6066, 3]
+    const socket = tls === null ? connectSocket(place, onConnect) : connectTls({ ...place, ...tls, ...(isIP(host) === 0 ? { servername: host } : {}) }, onConnect);
     this.#sockets.add(socket);
     socket.once('close', () => {
       this.#sockets.delete(socket);
@@ -157,8 +176,8 @@ class Line {
   }
 }
 
-export function openKafkaClient(settings: KafkaSettings, log: Logger): KafkaClient {
-  return new KafkaJsClient(settings, log);
+export function openKafkaClient(settings: KafkaSettings, clock: Clock, log: Logger): KafkaClient {
+  return new KafkaJsClient(settings, clock, log);
 }
 
 function byTopic(batch: readonly KafkaRecord[]): TopicMessages[] {

@@ -64,6 +64,32 @@ const relations: readonly Relation[] = [
     },
   },
   {
+    paths: ['kafka.tls.enabled', 'kafka.tls.caFile', 'kafka.tls.certFile', 'kafka.tls.keyFile'],
+    check({ kafka: { tls } }, refuse) {
+      const { enabled, caFile, certFile, keyFile } = tls;
+      const set = caFile ?? certFile ?? keyFile;
+      if (!enabled && set !== null) refuse('kafka.tls.enabled', enabled, 'leaves the files of kafka.tls unused: set it to true, or remove them');
+      if (certFile !== null && keyFile === null) refuse('kafka.tls.keyFile', null, 'is not given, but kafka.tls.certFile is: give both, or none');
+      if (certFile === null && keyFile !== null) refuse('kafka.tls.certFile', null, 'is not given, but kafka.tls.keyFile is: give both, or none');
+    },
+  },
+  {
+    paths: ['kafka.sasl.mechanism', 'kafka.sasl.username', 'kafka.sasl.password', 'kafka.sasl.tokenUrl', 'kafka.sasl.tokenScope'],
+    check({ kafka: { sasl } }, refuse) {
+      const { mechanism, username, password, tokenUrl, tokenScope } = sasl;
+      if (mechanism === 'none') {
+        if (username !== null) refuse('kafka.sasl.mechanism', mechanism, 'leaves kafka.sasl.username unused: choose a mechanism, or remove it');
+        return;
+      }
+      if (username === null) refuse('kafka.sasl.username', null, `is not given, but ${mechanism} needs it`);
+      if (password === null) refuse('kafka.sasl.password', null, `is not given, but ${mechanism} needs it`);
+      if (mechanism === 'oauthbearer' && tokenUrl === null) refuse('kafka.sasl.tokenUrl', null, 'is not given, but oauthbearer needs it');
+      if (mechanism !== 'oauthbearer' && (tokenUrl ?? tokenScope) !== null) {
+        refuse('kafka.sasl.tokenUrl', tokenUrl, `is for oauthbearer and not for ${mechanism}: remove it and kafka.sasl.tokenScope`);
+      }
+    },
+  },
+  {
     paths: ['bridge.rules', 'redis.url'],
     check({ bridge, redis }, refuse) {
       if (bridge.rules.length > 0 && redis.url === null) {

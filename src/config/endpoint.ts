@@ -26,3 +26,7 @@ export function checkServerReference(text: string): string | null {
   const isServer = (part: string): boolean => parseAddress(part) !== null || parseAddress(`${part}:0`) !== null;
   return text.split(' ').every(isServer) ? null : 'names no server: write host or host:port, for example mqtt-2.example.com:8883, several with a blank between';
 }
+
+export function checkTokenUrl(text: string): string | null {
+  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) ? null : 'is no URL of a token server: write https://host/path';
+}

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { bridgeRuleOptions, makeBridgeRule } from './bridge-rule.ts';
-import { checkHostPort, checkRedisUrl, checkServerReference } from './endpoint.ts';
+import { checkRedisUrl, checkServerReference } from './endpoint.ts';
 import { checkResponseInformation } from './response-information.ts';
+import { kafkaOptions } from './kafka.ts';
 import { listenerOptions, makeListener } from './listener.ts';
-import { choice, integer, list, optionalAddress, optionalText, records, text, toggle, type Values } from './option.ts';
+import { choice, integer, optionalAddress, optionalText, records, text, toggle, type Values } from './option.ts';
 
 const MiB = 1024 * 1024;
 const day = 86_400;
@@ -81,28 +82,7 @@ export const options = {
       text: 'How long a reply may take before the connection counts as lost and is made anew.',
     }),
   },
-  kafka: {
-    brokers: list({
-      default: [],
-      flag: '--kafka <host:port,...>',
-      text: 'The Kafka brokers to ask first, `host:port` each.',
-      check: checkHostPort,
-    }),
-    clientId: text({ default: 'swarmq', text: 'The name under which Kafka sees the bridge.' }),
-    allowAutoTopicCreation: toggle({
-      default: true,
-      text: 'Let Kafka make topics that do not exist yet; it does when its own `auto.create.topics.enable` says so too. '
-        + 'Without it, records of a missing topic wait in the outbox, and all others behind them.',
-    }),
-    compression: choice(['none', 'gzip'], { default: 'none', text: 'How the batches are compressed that go to Kafka.' }),
-    requestTimeoutMs: integer({
-      default: 30_000,
-      min: 1_000,
-      max: 600_000,
-      unit: 'ms',
-      text: 'How long Kafka may take to answer a request before the connection is given up and the batch is sent again.',
-    }),
-  },
+  kafka: kafkaOptions,
   bridge: {
     rules: records(bridgeRuleOptions, {
       default: [],

@@ -5,6 +5,7 @@ import { Metrics } from '../../src/base/metrics.ts';
 import { openBridge } from '../../src/bridge/bridge.ts';
 import { RedisLink } from '../../src/redis/connect.ts';
 import { openRedisStore } from '../../src/store/redis/store.ts';
+import { openToAll } from '../support/kafka.ts';
 
 const [node = '', redis = '', kafka = '', topic = ''] = process.argv.slice(2);
 const log = openLog('info', { node });
@@ -13,7 +14,7 @@ const bridge = openBridge({
   rules: [{ name: 'telemetry', filter: 'vehicles/+/telemetry', topic, key: '${clientid}' }],
   store: openRedisStore(link, { queueMaxMessages: 1_000, outboxMaxEntries: Number.MAX_SAFE_INTEGER, retained: { maxMessages: 10_000, maxBytes: 10_000_000 } }),
   node,
-  kafka: { brokers: [kafka], clientId: node, allowAutoTopicCreation: true, compression: 'none', requestTimeoutMs: 3_000 },
+  kafka: { brokers: [kafka], clientId: node, allowAutoTopicCreation: true, compression: 'none', requestTimeoutMs: 3_000, ...openToAll },
   maxRecords: 1_000_000,
   whenFull: 'block',
   batch: { maxRecords: 100, maxBytes: 900_000, lingerMs: 5 },

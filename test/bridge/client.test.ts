@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { createServer, type Socket } from 'node:net';
+import { SystemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { openKafkaClient, type KafkaSettings } from '../../src/bridge/client.ts';
 import type { KafkaClient, KafkaRecord } from '../../src/bridge/kafka.ts';
 import { atEnd } from '../support/ends.ts';
 import { within } from '../support/eventually.ts';
-import { sharedKafka, startKafka, type TestKafka } from '../support/kafka.ts';
+import { openToAll, sharedKafka, startKafka, type TestKafka } from '../support/kafka.ts';
 import { freePort } from '../support/ports.ts';
 import { TestProcess } from '../support/process.ts';
 import { temporaryFolder } from '../support/folder.ts';
@@ -13,8 +14,8 @@ import { firsts } from './outbox-feed.ts';
 
 function open(brokers: string, settings: Partial<KafkaSettings> = {}): KafkaClient {
   const client = openKafkaClient(
-    { brokers: [brokers], clientId: 'test', allowAutoTopicCreation: true, compression: 'none', requestTimeoutMs: 2_000, ...settings },
-    silentLog,
+    { brokers: [brokers], clientId: 'test', allowAutoTopicCreation: true, compression: 'none', requestTimeoutMs: 2_000, ...openToAll, ...settings },
+    new SystemClock(), silentLog,
   );
   atEnd('Kafka client', () => client.close());
   return client;

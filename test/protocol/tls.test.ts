@@ -1,46 +1,14 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { connect as connectTcp } from 'node:net';
-import { join } from 'node:path';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import { figure } from '../chaos/operator.ts';
+import { Certificates } from '../support/certificates.ts';
 import { connectClient } from '../support/client.ts';
 import { eventually } from '../support/eventually.ts';
-import { temporaryFolder } from '../support/folder.ts';
 import { mosquittoPub } from '../support/mosquitto.ts';
 import { PacketClient } from '../support/packets.ts';
 import { forEachVersion, message, nodeFor, subscribe } from './conversation.ts';
-
-/** An authority, a server's certificate for 127.0.0.1, a client's certificate, and one that nobody signed. */
-class Certificates {
-  readonly #folder = temporaryFolder('certificates');
-
-  constructor() {
-    const make = (name: string, ...args: string[]): void => {
-      const common = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', `/CN=${name}`];
-      execFileSync('openssl', ['req', '-x509', ...common, '-keyout', this.path(`${name}.key`), '-out', this.path(`${name}.pem`), ...args], { stdio: 'ignore' });
-    };
-    make('authority');
-    const signed = ['-CA', this.path('authority.pem'), '-CAkey', this.path('authority.key')];
-    make('server', ...signed, '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost', '-addext', 'basicConstraints=critical,CA:FALSE');
-    make('client', ...signed, '-addext', 'basicConstraints=critical,CA:FALSE');
-    make('stranger');
-  }
-
-  path(file: string): string {
-    return join(this.#folder.path, file);
-  }
-
-  read(file: string): Buffer {
-    return readFileSync(this.path(file));
-  }
-
-  remove(): void {
-    this.#folder.remove();
-  }
-}
 
 describe('MQTT over TLS', () => {
   let certificates: Certificates;

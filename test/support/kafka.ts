@@ -1,4 +1,4 @@
-import { startKafka as start, type Kafka } from '../../scripts/kafka.mjs';
+import { startKafka as start, type Kafka, type KafkaSecurity } from '../../scripts/kafka.mjs';
 import { atEnd, keepForRun } from './ends.ts';
 import { eventually } from './eventually.ts';
 import { TestProcess } from './process.ts';
@@ -20,14 +20,23 @@ export interface ConsumeOptions {
   readonly withinMs?: number;
 }
 
+/** Of a client of a Kafka that asks nobody who he is. */
+export const openToAll = {
+  tls: { enabled: false, caFile: null, certFile: null, keyFile: null },
+  sasl: { mechanism: 'none', username: null, password: null, tokenUrl: null, tokenScope: null },
+} as const;
+
 /** A real Apache Kafka, seen through kcat: a client that shares nothing with the one under test. */
 export class TestKafka {
   readonly brokers: string;
+  /** Where it asks for TLS and SASL; empty unless it was started so. */
+  readonly securedBrokers: string;
   readonly #server: Kafka;
 
   constructor(server: Kafka) {
     this.#server = server;
     this.brokers = server.brokers;
+    this.securedBrokers = server.securedBrokers;
   }
 
   get pid(): number {
@@ -102,7 +111,7 @@ function asRecord(line: string): KafkaRecord {
 }
 
 /** A Kafka of the test's own, to be stopped and killed. With a port and a folder it goes on where a former one ended. */
-export async function startKafka(options: { port?: number; dir?: string } = {}): Promise<TestKafka> {
+export async function startKafka(options: { port?: number; dir?: string; security?: KafkaSecurity } = {}): Promise<TestKafka> {
   const server = await start(options);
   const forget = atEnd(`Kafka ${server.brokers}`, () => server.stop());
   void server.exited.then(forget);

@@ -8,6 +8,7 @@ import { openMemoryStore } from '../../src/store/memory/store.ts';
 import type { OutboxRef } from '../../src/store/outboxes.ts';
 import type { Store } from '../../src/store/store.ts';
 import { FakeKafka } from '../bridge/fake-kafka.ts';
+import { openToAll } from '../support/kafka.ts';
 import { carMessage, feed, feedRaw, firsts } from '../bridge/outbox-feed.ts';
 import { atEnd } from '../support/ends.ts';
 import { eventually } from '../support/eventually.ts';
@@ -31,7 +32,7 @@ describe('the outbound side of a bridge', () => {
       rules: [rule],
       store,
       node,
-      kafka: { brokers: [], clientId: '', allowAutoTopicCreation: true, compression: 'none', requestTimeoutMs: 1_000 },
+      kafka: { brokers: [], clientId: '', allowAutoTopicCreation: true, compression: 'none', requestTimeoutMs: 1_000, ...openToAll },
       client: kafka.client(),
       maxRecords: 1_000_000,
       whenFull: 'block',

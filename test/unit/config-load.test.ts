@@ -219,6 +219,12 @@ describe('a faulty configuration', () => {
     assert.match(problem({ session: { maxExpirySeconds: 5 } }), /give at most 5/);
     assert.match(problem({ redis: { password: 'x' } }), /given without redis\.url/);
     assert.match(problem({ redis: { password: 'x', url: 'redis://:y@h' } }), /given twice/);
+    assert.match(problem({ kafka: { tls: { caFile: 'ca.pem' } } }), /^kafka\.tls\.enabled: false leaves the files of kafka\.tls unused/);
+    assert.match(problem({ kafka: { tls: { enabled: true, certFile: 'a.pem' } } }), /^kafka\.tls\.keyFile: null is not given/);
+    assert.match(problem({ kafka: { sasl: { mechanism: 'plain', username: 'u' } } }), /^kafka\.sasl\.password: .*plain needs it/);
+    assert.match(problem({ kafka: { sasl: { username: 'u' } } }), /^kafka\.sasl\.mechanism: "none" leaves/);
+    assert.match(problem({ kafka: { sasl: { mechanism: 'oauthbearer', username: 'u', password: 'p' } } }), /^kafka\.sasl\.tokenUrl: null is not given/);
+    assert.match(problem({ kafka: { sasl: { mechanism: 'plain', username: 'u', password: 'p', tokenUrl: 'https://t/' } } }), /is for oauthbearer/);
     const both = { redis: { url: 'redis://h' }, kafka: { brokers: ['k:1'] } };
     assert.match(problem({ ...both, bridge: { rules: [rule, rule] } }), /^bridge\.rules\[1\]\.name: "r" is the name of an earlier rule/);
     assert.match(problem({ ...both, bridge: { rules: [{ ...rule, key: '${topic[2]}' }] } }), /asks for \$\{topic\[2\]\}.* no more levels than 1/);
