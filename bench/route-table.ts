@@ -114,7 +114,7 @@ function decoded(text: string): string {
 
 /** For topics that were not asked for before, so that nothing remembers them. */
 function matchMicros(count: number): number {
-  const routes = new Routes(() => 'bench', (clientId) => ({ clientId }), silentLog);
+  const routes = new Routes(() => 'bench', (clientId) => ({ clientId, isFull: false }), silentLog);
   for (let index = 0; index < count; index++) {
     const { filter, target } = sessionOf(index);
     routes.change({ filter: decoded(filter), target: decoded(target), options });

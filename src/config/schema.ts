@@ -251,12 +251,22 @@ export const options = {
     }),
   },
   queue: {
-    maxMessages: integer({ default: 100_000, min: 1, unit: 'messages', text: 'Most QoS 1 and 2 messages that wait for one session.' }),
+    maxMessages: integer({
+      default: 100_000,
+      min: 1,
+      unit: 'messages',
+      text: 'Most QoS 1 and 2 messages that wait for one session. Those on their way to a connected client come on top.',
+    }),
     maxBytes: integer({
       default: 64 * MiB,
       min: 65_536,
       unit: 'bytes',
-      text: 'Most bytes of one session\'s queue in the memory of a node.',
+      text: 'Most bytes of the messages that wait for one session, with their topics and properties; in Redis, of the memory that they take there.',
+    }),
+    whenFull: choice(['drop-oldest', 'drop-newest', 'disconnect'], {
+      default: 'drop-oldest',
+      text: 'At either limit: the oldest message that waits goes, the new one does, or the client is sent away (MQTT 5: 0x97), and while '
+        + 'it is away new ones go. All are counted. The publisher hears of success in each case.',
     }),
   },
   retained: {

@@ -6,53 +6,12 @@ import type { OutboxRef } from '../store/outboxes.ts';
 import type { Connection } from './connection.ts';
 import { isMember, withMembers, type Group } from './groups.ts';
 import type { Engine } from './engine.ts';
+import { Pending } from './pending.ts';
 import { deliverHere, type Origin } from './publish.ts';
 import { readRetain, retain } from './retain.ts';
 import type { Match } from './routes.ts';
 import type { Session, Settlement } from './session.ts';
-import { deliverQueued, readOnce, readPushes, spread, spreadOnce, type OncePush, type Pushes } from './spread.ts';
-
-/** One message on its way through a commit. */
-class Pending {
-  readonly message: Message;
-  readonly origin: Origin;
-  /** what the next commit writes for: at first everyone, on a second round only who was found since */
-  match: Match;
-  /** everyone it was or will be written for */
-  known: Match;
-  record: Buffer | null = null;
-  pushes: Pushes | null = null;
-  once: OncePush | null = null;
-  /** the number that each of `match.queues` gave it, once committed */
-  seqs: readonly number[] | null = null;
-  /** It waits for one reading of the route log before it is pushed, because a push that happens once cannot have a second round. */
-  isWaiting: boolean;
-  /** everyone known has it; it only waits for its turn to be answered */
-  isWritten = false;
-  hadSubscribers = false;
-  retained: number | null = null;
-  /** members of groups that turned out to be gone */
-  refused: string[] = [];
-
-  constructor(message: Message, match: Match, origin: Origin) {
-    this.message = message;
-    this.match = match;
-    this.known = match;
-    this.origin = origin;
-    this.isWaiting = this.isOnce;
-  }
-
-  /**
-   * Whether what the store is told must happen exactly once: a QoS 2 message that goes further than this node's memory, for the
-   * answer may be lost and the commit repeated; and any of a session that outlives this node, whose client repeats it elsewhere.
-   */
-  get isOnce(): boolean {
-    const { session } = this.origin;
-    if (this.message.qos !== 2 || session === null) return false;
-    const { queues, nodes, groups, bridges } = this.match;
-    return session.isPersistent || queues.length + nodes.length + groups.length + bridges.length > 0;
-  }
-}
+import { deliverQueued, readOnce, readPushes, spread, spreadOnce } from './spread.ts';
 
 interface Settling {
   readonly session: Session;
@@ -95,6 +54,10 @@ export class Commit {
   get isFull(): boolean {
     const { maxMessages, maxPendingBytes } = this.#engine.config.commit;
     return this.#waiting.length >= maxMessages || this.#waitingBytes >= maxPendingBytes;
+  }
+
+  get #isIdle(): boolean {
+    return this.#waiting.length === 0 && this.#settling.size === 0 && this.#nudges.length === 0 && !this.#engine.store.queues.wantsTending;
   }
 
   add(message: Message, match: Match, origin: Origin): void {
@@ -152,7 +115,7 @@ export class Commit {
   /** Sends the next commit unless one is under way or there is nothing to write. Called once a turn. */
   run(): void {
     if (this.#isUnderWay) return;
-    if (this.#waiting.length === 0 && this.#settling.size === 0 && this.#nudges.length === 0) {
+    if (this.#isIdle) {
       if (this.#flushedNext.length > 0) this.#tellFlushed();
       return;
     }
@@ -179,6 +142,7 @@ export class Commit {
     const lengths: [OutboxRef, number][] = [];
     for (const outbox of this.#outboxes) lengths.push([outbox, store.outboxes.measure(batch, outbox)]);
     this.#outboxes.clear();
+    const tending = store.queues.tend(batch);
     const routesSlot = cluster.routes.read(batch);
     this.#engine.count.commits.value++;
     this.#engine.count.committed.value += pendings.length;
@@ -194,6 +158,7 @@ export class Commit {
       this.#engine.observeCommit(clock.monotonic() - began);
       for (const pending of pendings) this.#readReplies(batch, pending);
       for (const settling of settlings) this.#finishSettlement(batch, settling);
+      if (tending !== null) this.#engine.queueDrops.tended(store.queues.tended(tending));
       for (const [outbox, slot] of lengths) this.#engine.noteOutbox(outbox, store.outboxes.length(batch, slot));
       if (cluster.routes.follow(batch, routesSlot)) this.#finish(pendings);
       else void this.#catchUp(pendings);
@@ -220,7 +185,7 @@ export class Commit {
     pending.once = null;
     pending.pushes = null;
     if (pending.retained !== null) readRetain(this.#engine, batch, pending);
-    if (pushes !== null) pending.seqs = readPushes(this.#engine, batch, pushes);
+    if (pushes !== null) pending.seqs = readPushes(this.#engine, batch, pending.match, pushes);
     if (once === null) return;
     const session = pending.origin.session!;
     try {

@@ -4,6 +4,7 @@ import type { Counter, Metrics } from '../base/metrics.ts';
 export type DropReason =
   | 'slow-client'
   | 'queue-full'
+  | 'queue-full-bytes'
   | 'expired'
   | 'packet-too-large'
   | 'unreadable'

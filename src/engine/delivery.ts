@@ -1,9 +1,10 @@
 import { BrokerError } from '../base/errors.ts';
-import { Message, type Qos } from '../base/message.ts';
+import type { Message } from '../base/message.ts';
 import { decodeRecord } from '../codec/record.ts';
-import type { QueueEntry } from '../store/queues.ts';
+import type { QueueEntry, QueueLimit } from '../store/queues.ts';
 import { carryOut } from './carry-out.ts';
 import type { Engine } from './engine.ts';
+import { ownCopy, ReadyList, sizeOf, type Ready } from './ready-list.ts';
 import type { Session } from './session.ts';
 import { decodeOptions, type SubscriptionOptions } from './subscription.ts';
 
@@ -12,14 +13,6 @@ const maxPacketId = 65_535;
 const readAhead = 512;
 const readAheadBytes = 4 * 1024 * 1024;
 
-interface Ready {
-  readonly seq: number;
-  readonly qos: Qos;
-  readonly retain: boolean;
-  readonly ids: Buffer;
-  readonly message: Message;
-}
-
 /**
  * The way of a session's QoS 1 and 2 messages: queue -> window -> socket.
  *
@@ -27,8 +20,7 @@ interface Ready {
  * holds what was sent and is not finished: never more than Receive Maximum [MQTT-4.9.0-2], and never two with the same
  * identifier, which bounds it to 65,535 numbers from the oldest to the newest.
  *
- * Memory queue (clean sessions): everything waits here, up to the configured limits; over them the oldest is dropped and
- * counted.
+ * Memory queue (clean sessions): everything waits here.
  *
  * Stored queue (persistent sessions), two states:
  *   live     every number below `#expected` has come by; the next message is offered by whoever committed it, and taken from
@@ -36,6 +28,10 @@ interface Ready {
  *   reading  a number was missing, or there was no room: numbers from `#expected` on are read from the store, page by page,
  *            whenever there is room; what is offered meanwhile only tells how far there is something to read (`#offered`)
  * A lost offer is healed by the next one, whose number shows the gap.
+ *
+ * What waits, here and in the store, is kept within `queue.maxMessages` and `queue.maxBytes`, for only this node knows what is on its
+ * way to the client: that comes on top, and is never dropped [MQTT-4.4.0-1]. How much waits in the store is what was
+ * offered, or counted after a resume, and not read yet; it is taken to be of the size of what was read.
  */
 export class Delivery {
   readonly #engine: Engine;
@@ -45,11 +41,15 @@ export class Delivery {
   readonly #window = new Map<number, number>();
   /** packet identifier -> what was sent under it, kept only while somebody wants to hear of acknowledgements */
   #sent: Map<number, Message> | null = null;
-  #ready: Ready[] = [];
-  #readyFrom = 0;
-  #readyBytes = 0;
+  readonly #ready = new ReadyList();
   #expected = 1;
   #offered = 0;
+  /** how many messages wait in the store behind those here */
+  #unread = 0;
+  #isCounted = true;
+  /** whether everything that was queued before this connection has been read */
+  #hasCaughtUp = true;
+  #isSentAway = false;
   #isReading = false;
   #isReadingNow = false;
   /** the read that is under way may have missed what is looked for */
@@ -81,11 +81,16 @@ export class Delivery {
 
   /** Messages in memory that wait for the window. */
   get waiting(): number {
-    return this.#ready.length - this.#readyFrom;
+    return this.#ready.size;
+  }
+
+  /** Whether one more message would pass a limit. */
+  get isFull(): boolean {
+    return this.#passed(1, 0) !== null;
   }
 
   get waitingBytes(): number {
-    return this.#readyBytes;
+    return this.#ready.bytes;
   }
 
   /** Whether more waits in the store, or may wait there. */
@@ -109,19 +114,18 @@ export class Delivery {
       this.#session.connection.sendAck(6, packetId, 0);
     }
     this.#isReading = true;
+    this.#hasCaughtUp = false;
+    this.#isCounted = false;
     this.#readOn();
   }
 
   /** A message for a session whose queue is here in memory. */
   enqueue(message: Message, options: SubscriptionOptions, retain: boolean): void {
-    const { maxMessages, maxBytes } = this.#engine.config.queue;
-    while (this.waiting > 0 && (this.waiting >= maxMessages || this.#readyBytes + message.payload.length > maxBytes)) {
-      this.#shift();
-      this.#engine.count.dropped.of('queue-full').value++;
-    }
+    if (this.#refuses(sizeOf(message))) return;
     const seq = this.#expected++;
     this.#push(seq, message, options, retain);
     this.pump();
+    this.#shed();
   }
 
   /** A message that was committed to the stored queue under this number; 0: under one that nobody knows. */
@@ -131,14 +135,22 @@ export class Delivery {
       return;
     }
     if (seq < this.#expected) return;
+    // what a read that is under way may bring is not refused any more
+    if (!this.#isReadingNow && this.#refuses(sizeOf(message))) {
+      if (!this.#isReading && seq === this.#expected) this.#expected++;
+      this.#finish(seq);
+      return;
+    }
     if (seq > this.#offered) this.#offered = seq;
     if (!this.#isReading && seq === this.#expected && this.#hasRoom) {
       this.#expected++;
       this.#push(seq, message, options, retain);
       this.pump();
-      return;
+    } else {
+      this.#unread++;
+      this.#isReading = true;
     }
-    this.#isReading = true;
+    this.#shed();
     this.#readOn();
   }
 
@@ -147,11 +159,10 @@ export class Delivery {
     const { connection } = this.#session;
     if (connection.state !== 'live') return;
     const { authorizeForward, onAcknowledged } = this.#engine.hooks;
-    while (this.#readyFrom < this.#ready.length && this.#window.size < this.#windowSize && !connection.isCongested) {
-      const next = this.#ready[this.#readyFrom]!;
+    for (let next; this.#window.size < this.#windowSize && (next = this.#ready.first) !== undefined && !connection.isCongested; ) {
       const packetId = ((next.seq - 1) % maxPacketId) + 1;
       if (this.#window.has(packetId)) break;
-      this.#shift();
+      this.#ready.shift();
       const isRepeat = next.seq <= this.#repeatUpTo;
       const message = authorizeForward === null ? next.message : authorizeForward(connection, next.message);
       if (message === null) {
@@ -218,9 +229,8 @@ export class Delivery {
 
   /** Removes everything that waits to be sent. What is on its way stays until it is acknowledged. */
   async empty(): Promise<void> {
-    this.#ready = [];
-    this.#readyFrom = 0;
-    this.#readyBytes = 0;
+    this.#ready.clear();
+    this.#unread = 0;
     if (!this.#session.isPersistent) return;
     const { queue, epoch } = this.#session;
     const { store } = this.#engine;
@@ -238,28 +248,52 @@ export class Delivery {
     }
   }
 
+  /** The limit that so much more would pass; null when none. */
+  #passed(messages: number, bytes: number): QueueLimit | null {
+    return this.#ready.passes(this.#engine.config.queue, this.#unread, messages, bytes);
+  }
+
+  /** Whether a new message is to go because the queue is full; it is counted then. */
+  #refuses(bytes: number): boolean {
+    const { whenFull } = this.#engine.config.queue;
+    if (whenFull === 'drop-oldest') return false;
+    const limit = this.#passed(1, bytes);
+    if (limit === null) return false;
+    this.#engine.queueDrops.note(this.#session.clientId, limit, 1);
+    // one that came back to a full queue may empty it first
+    if (whenFull === 'disconnect' && this.#hasCaughtUp) this.#sendAway();
+    return true;
+  }
+
+  /** Not at once: its own message may be what is handled just now. */
+  #sendAway(): void {
+    if (this.#isSentAway) return;
+    this.#isSentAway = true;
+    const { connection } = this.#session;
+    setImmediate(() => {
+      connection.close(new BrokerError('quota-exceeded', 'messages come faster than the client takes them: its queue is full'));
+    });
+  }
+
+  /** Drops the oldest of what waits, as long as that is too much. */
+  #shed(): void {
+    if (this.#engine.config.queue.whenFull !== 'drop-oldest') return;
+    for (let limit = this.#passed(0, 0); limit !== null && this.waiting > 0; limit = this.#passed(0, 0)) {
+      const { seq } = this.#ready.first!;
+      this.#ready.shift();
+      this.#engine.queueDrops.note(this.#session.clientId, limit, 1);
+      this.#finish(seq);
+    }
+  }
+
   get #hasRoom(): boolean {
-    return this.waiting < readAhead && this.#readyBytes < readAheadBytes;
+    return this.waiting < readAhead && this.#ready.bytes < readAheadBytes;
   }
 
   #push(seq: number, message: Message, options: SubscriptionOptions, retain: boolean): void {
     const qos = options.qos < message.qos ? options.qos : message.qos;
     const waits = this.waiting > 0 || this.#window.size >= this.#windowSize;
     this.#ready.push({ seq, qos, retain, ids: options.ids, message: waits ? ownCopy(message) : message });
-    this.#readyBytes += message.payload.length;
-  }
-
-  #shift(): void {
-    const first = this.#ready[this.#readyFrom]!;
-    this.#readyBytes -= first.message.payload.length;
-    this.#readyFrom++;
-    if (this.#readyFrom === this.#ready.length) {
-      this.#ready = [];
-      this.#readyFrom = 0;
-    } else if (this.#readyFrom >= 1024) {
-      this.#ready = this.#ready.slice(this.#readyFrom);
-      this.#readyFrom = 0;
-    }
   }
 
   #drop(next: Ready, reason: 'expired' | 'packet-too-large' | 'not-authorized'): void {
@@ -305,6 +339,7 @@ export class Delivery {
     for (const entry of entries) {
       if (entry.seq < this.#expected) continue;
       this.#expected = entry.seq + 1;
+      if (this.#unread > 0) this.#unread--;
       if (this.#repeatNext > 0) {
         this.#repeatNext--;
         this.#repeatUpTo = entry.seq;
@@ -331,27 +366,34 @@ export class Delivery {
       this.#looksAgain = false;
       this.#isReading = true;
     }
+    if (!this.#isReading) {
+      this.#unread = 0;
+      this.#hasCaughtUp = true;
+      this.#isCounted = true;
+    }
+    this.#countRest();
     this.pump();
+    this.#shed();
+    if (this.waiting < readAhead / 2) this.#readOn();
     this.#engine.flushSoon();
+  }
+
+  /** Once after a resume with more than a page: how much there is. */
+  #countRest(): void {
+    if (this.#isCounted) return;
+    this.#isCounted = true;
+    this.#engine.store.queues.size(this.#session.queue).then(
+      (size) => {
+        this.#unread = Math.max(this.#unread, size - this.waiting - this.#window.size);
+        this.#shed();
+      },
+      () => {
+        this.#isCounted = false;
+      },
+    );
   }
 }
 
 function wrongAck(packetId: number, what: string): BrokerError {
   return new BrokerError('protocol-error', `${what}, packet identifier ${packetId} [MQTT 5, 4.3]`);
-}
-
-/** The message with a payload of its own when it is a small part of a large received chunk, which it would keep alive. */
-export function ownCopy(message: Message): Message {
-  const { payload, properties } = message;
-  if (payload.buffer.byteLength <= 2 * payload.length + 1024) return message;
-  return new Message(
-    message.topic,
-    Buffer.from(payload),
-    message.qos,
-    message.retain,
-    Buffer.from(properties),
-    message.expiresAt,
-    message.publishedAt,
-    message.publisher,
-  );
 }

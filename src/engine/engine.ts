@@ -23,6 +23,7 @@ import { Janitor } from './janitor.ts';
 import { KeepAlive } from './keep-alive.ts';
 import { leave, letGo } from './leave.ts';
 import { OutboxGate } from './outbox-gate.ts';
+import { QueueDrops } from './queue-drops.ts';
 import { receive } from './receive.ts';
 import { RetainedMeter } from './retain.ts';
 import { Routes } from './routes.ts';
@@ -59,6 +60,7 @@ export class Engine {
   readonly groups: Groups;
   readonly commit: Commit;
   readonly outboxGate: OutboxGate;
+  readonly queueDrops: QueueDrops;
   /** sessions that this node serves, or is letting go */
   readonly sessions = new Map<string, Session>();
   readonly connections = new Set<Connection>();
@@ -94,6 +96,7 @@ export class Engine {
     this.groups = new Groups(this);
     this.commit = new Commit(this);
     this.outboxGate = new OutboxGate(this);
+    this.queueDrops = new QueueDrops(this);
     this.keepAlive = new KeepAlive(this);
     this.admission = new Admission(parts.config.mqtt, parts.clock, parts.metrics);
     this.#retained = new RetainedMeter(this);
@@ -299,6 +302,7 @@ export class Engine {
     this.keepAlive.tick();
     this.outboxGate.tick();
     this.#retained.tick();
+    this.queueDrops.tick();
     this.#janitor.tick();
     // what could not be written while the store was away
     this.interest.settled().catch(() => undefined);

@@ -42,7 +42,8 @@ export function decodeMember(group: string, clientId: string, bytes: Buffer, que
 }
 
 /**
- * Which member gets a message: one that is connected before one that is not; among them by `shared.strategy`.
+ * Which member gets a message: one that is connected before one that is not; of these one whose queue has room before one whose
+ * queue is full; among them by `shared.strategy`.
  */
 export class Groups {
   readonly #engine: Engine;
@@ -67,7 +68,7 @@ export class Groups {
   chooseFrom({ name, members }: Group, message: Message, except: readonly string[]): MemberRoute | null {
     const others = except.length === 0 ? members : members.filter((member) => !except.includes(member.clientId));
     const connected = others.filter((member) => this.isConnected(member));
-    const pool = connected.length > 0 ? connected : others;
+    const pool = this.#withRoom(connected.length > 0 ? connected : others);
     return pool.length < 2 ? (pool[0] ?? null) : this.#among(pool, name, message);
   }
 
@@ -81,6 +82,21 @@ export class Groups {
       this.#dead = new Set(this.#engine.cluster.members().filter((member) => !member.isAlive).map((member) => member.incarnation));
     }
     return !this.#dead.has(node);
+  }
+
+  /** Those whose queue is not full, as far as this node knows, or all of them when every one is. */
+  #withRoom(pool: readonly MemberRoute[]): readonly MemberRoute[] {
+    if (!pool.some((member) => this.#isFull(member))) return pool;
+    const roomy = pool.filter((member) => !this.#isFull(member));
+    return roomy.length > 0 ? roomy : pool;
+  }
+
+  #isFull({ clientId, queue }: MemberRoute): boolean {
+    if (this.#engine.sessions.get(clientId)?.delivery.isFull === true) return true;
+    if (!queue.isFull) return false;
+    // passed over it gets no push whose number would tell of room
+    this.#engine.store.queues.lookAgain(queue);
+    return true;
   }
 
   #among(pool: readonly MemberRoute[], name: string, message: Message): MemberRoute {

@@ -67,7 +67,7 @@ async function handBack(engine: Engine, leaver: Leaver, entries: readonly QueueE
     if (pushed.length === 0) return;
     const news = cluster.routes.read(batch);
     await carryOut(batch);
-    const stored = pushed.map((push) => ({ ...push, seq: store.queues.seq(batch, push.slot) }));
+    const stored = pushed.map((push) => ({ ...push, seq: store.queues.seq(batch, push.member.queue, push.slot) }));
     if (!cluster.routes.follow(batch, news)) await engine.patiently(() => cluster.routes.catchUp());
     const settled = stored.filter(({ member, seq }) => seq > 0 && isStillThere(engine, member));
     open = stored.filter((push) => !settled.includes(push)).map(({ one, member }) => ({ ...one, except: [...one.except, member.clientId] }));

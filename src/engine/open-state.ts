@@ -8,7 +8,7 @@ import type { Config } from '../config/schema.ts';
 import { RedisLink } from '../redis/connect.ts';
 import { openMemoryStore } from '../store/memory/store.ts';
 import { openRedisStore } from '../store/redis/store.ts';
-import type { Store } from '../store/store.ts';
+import type { Store, StoreLimits } from '../store/store.ts';
 
 /** What a node stands on: what is kept, and the other nodes. */
 export interface State {
@@ -28,12 +28,7 @@ export async function openState(
   tools: { readonly clock: SystemClock; readonly log: Logger; readonly metrics: Metrics },
   facts: Readonly<Record<string, string>>,
 ): Promise<State> {
-  const limits = {
-    queueMaxMessages: config.queue.maxMessages,
-    // the outbox's limit is kept, and counted, by the gate in front of it and by its leader: the stream's own is the last resort
-    outboxMaxEntries: config.bridge.outbox.maxRecords * 2,
-    retained: config.retained,
-  };
+  const limits = limitsOf(config);
   const { url } = config.redis;
   if (url === null) {
     const store = openMemoryStore(tools.clock, limits);
@@ -50,5 +45,16 @@ export async function openState(
       await store.close();
       await link.close();
     },
+  };
+}
+
+/** What the configuration says of how much the store keeps. */
+export function limitsOf({ queue, mqtt, bridge, retained }: Config): StoreLimits {
+  const { maxMessages, maxBytes, whenFull } = queue;
+  return {
+    queue: { maxMessages, maxBytes, dropsNewest: whenFull !== 'drop-oldest', window: mqtt.maxInflight },
+    // the outbox's limit is kept, and counted, by the gate in front of it and by its leader: the stream's own is the last resort
+    outboxMaxEntries: bridge.outbox.maxRecords * 2,
+    retained,
   };
 }

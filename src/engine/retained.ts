@@ -190,7 +190,7 @@ export async function deliverTo(engine: Engine, session: Session, messages: read
   const slots = queued.map((message) => engine.store.queues.push(batch, session.queue, head, encodeRecord(message)));
   await carryOut(batch);
   queued.forEach((message, i) => {
-    const seq = engine.store.queues.seq(batch, slots[i]!);
+    const seq = engine.store.queues.seq(batch, session.queue, slots[i]!);
     if (seq > 0) session.delivery.offer(seq, message, options, message.retain);
   });
   engine.flushSoon();

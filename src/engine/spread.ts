@@ -14,6 +14,7 @@ export type Pushes = number[];
 export interface OncePush {
   readonly slot: number;
   readonly targetOf: readonly number[];
+  readonly targets: readonly OnceTarget[];
 }
 
 const quietly = -1;
@@ -34,9 +35,9 @@ export function spread(engine: Engine, batch: Batch, message: Message, match: Ma
 }
 
 /** The numbers behind the slots, in place; 0 where nothing was stored. */
-export function readPushes(engine: Engine, batch: Batch, pushes: Pushes): readonly number[] {
+export function readPushes(engine: Engine, batch: Batch, match: Match, pushes: Pushes): readonly number[] {
   const { queues } = engine.store;
-  for (let i = 0; i < pushes.length; i++) pushes[i] = pushes[i] === quietly ? 0 : queues.seq(batch, pushes[i]!);
+  for (let i = 0; i < pushes.length; i++) pushes[i] = pushes[i] === quietly ? 0 : queues.seq(batch, match.queues[i]!.queue, pushes[i]!);
   return pushes;
 }
 
@@ -56,12 +57,12 @@ export function spreadOnce(engine: Engine, batch: Batch, message: Message, match
   for (const bridge of match.bridges) {
     if (engine.outboxGate.admits(bridge.outbox, message)) targets.push(store.outboxes.target(bridge.outbox, bridge.rule, record));
   }
-  return { slot: store.queues.pushOnce(batch, once, targets), targetOf };
+  return { slot: store.queues.pushOnce(batch, once, targets), targetOf, targets };
 }
 
 /** The number for each queue, or why nothing was done. */
 export function readOnce(engine: Engine, batch: Batch, push: OncePush): readonly number[] | 'seen' | 'fenced' {
-  const outcome = engine.store.queues.once(batch, push.slot);
+  const outcome = engine.store.queues.once(batch, push.targets, push.slot);
   return outcome.word === 'ok' ? push.targetOf.map((target) => (target === quietly ? 0 : outcome.seqs[target]!)) : outcome.word;
 }
 

@@ -69,7 +69,7 @@ async function pushTo(engine: Engine, { queue, head }: MemberRoute, record: Buff
   const batch = engine.store.begin();
   const slot = engine.store.queues.push(batch, queue, head, record);
   await carryOut(batch);
-  return engine.store.queues.seq(batch, slot);
+  return engine.store.queues.seq(batch, queue, slot);
 }
 
 /** Publishes a will that belongs to no session any more; resolves when it is committed. */

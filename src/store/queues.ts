@@ -4,6 +4,22 @@ import type { StreamTarget } from './outboxes.ts';
 /** A session's queue, prepared for many appends. Made once for each session a node routes to. */
 export interface QueueRef {
   readonly clientId: string;
+  /** whether the queue was full when this node last looked at it */
+  readonly isFull: boolean;
+}
+
+export type QueueLimit = 'messages' | 'bytes';
+
+/** Messages that were dropped from a queue over its limit. */
+export interface QueueDrop {
+  readonly clientId: string;
+  readonly limit: QueueLimit;
+  readonly count: number;
+}
+
+/** What `tend` put into a batch. */
+export interface Tending {
+  readonly batch: Batch;
 }
 
 export interface QueueEntry {
@@ -36,11 +52,32 @@ export type OnceResult = { readonly word: 'ok'; readonly seqs: readonly number[]
 export interface Queues {
   ref(clientId: string): QueueRef;
 
-  /** Appends one message, dropping the oldest ones over the queue's limit. Slot: `seq`. */
+  /**
+   * Appends one message. Slot: `seq`, which is asked for once. The limits are kept by `tend`.
+   */
   push(batch: Batch, queue: QueueRef, head: Buffer, record: Buffer): number;
 
   /** The number the message got, or 0 when the session is no more (nothing was stored, nothing was resurrected). */
-  seq(batch: Batch, slot: number): number;
+  seq(batch: Batch, queue: QueueRef, slot: number): number;
+
+  /** Whether there is work for `tend`. */
+  readonly wantsTending: boolean;
+
+  /**
+   * Keeps queues within their limits that earlier pushes may have filled: those that nobody serves, for a queue that is served
+   * is kept within them by its owner. The oldest or the newest messages go; what may have been sent to the client stays, and
+   * counts. A queue may hold up to a 64th more messages than its limit, and those of one commit. Null: nothing to do.
+   */
+  tend(batch: Batch): Tending | null;
+
+  /** Looks at a queue that was full, with the next `tend`, unless that was done less than a second ago. */
+  lookAgain(queue: QueueRef): void;
+
+  /** What was dropped, once the batch is committed. */
+  tended(tending: Tending): QueueDrop[];
+
+  /** How many messages the queue holds, sent or not. */
+  size(queue: QueueRef): Promise<number>;
 
   /** Removes acknowledged messages (PUBACK, or PUBCOMP without a record of the PUBREC). Slot: `owned`. */
   acknowledge(batch: Batch, queue: QueueRef, epoch: number, seqs: readonly number[]): number;
@@ -58,7 +95,7 @@ export interface Queues {
   pushOnce(batch: Batch, once: Once, targets: readonly OnceTarget[]): number;
 
   /** `ok` with the sequence number for each target (0 where it is no queue, or the session is no more), `seen`, or `fenced`. */
-  once(batch: Batch, slot: number): OnceResult;
+  once(batch: Batch, targets: readonly OnceTarget[], slot: number): OnceResult;
 
   /** Forgets incoming QoS 2 identifiers (PUBREL). Slot: `owned`. */
   forget(batch: Batch, queue: QueueRef, epoch: number, packetIds: readonly number[]): number;

@@ -5,10 +5,20 @@ import type { Sessions } from './sessions.ts';
 import type { Outboxes } from './outboxes.ts';
 import type { Due } from './due.ts';
 
-/** How much a store keeps in one place. Of queues and outboxes the oldest goes first; Redis trims whole blocks, so it may keep some more. */
+/** How much may wait in one session's queue while nobody serves the session. */
+export interface QueueLimits {
+  readonly maxMessages: number;
+  /** of heads and records; what Redis needs to keep them counts there */
+  readonly maxBytes: number;
+  /** whether what is refused over the limits is the newest; otherwise the oldest goes */
+  readonly dropsNewest: boolean;
+  /** how many messages are taken to be on their way to a client whose node died */
+  readonly window: number;
+}
+
+/** How much a store keeps in one place. Of outboxes the oldest goes first; Redis trims whole blocks, so it may keep some more. */
 export interface StoreLimits {
-  /** messages in the queue of one session */
-  readonly queueMaxMessages: number;
+  readonly queue: QueueLimits;
   /** records in one shard of an outbox: the last resort behind the policy of its bridge */
   readonly outboxMaxEntries: number;
   /** retained messages, and the bytes of their records, of the whole cluster: no new topic is retained over them */

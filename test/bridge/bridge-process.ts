@@ -12,7 +12,11 @@ const log = openLog('info', { node });
 const link = await RedisLink.open({ url: redis, prefix: 'sq:', connectTimeoutMs: 5_000, commandTimeoutMs: 2_000, log });
 const bridge = openBridge({
   rules: [{ name: 'telemetry', filter: 'vehicles/+/telemetry', topic, key: '${clientid}' }],
-  store: openRedisStore(link, { queueMaxMessages: 1_000, outboxMaxEntries: Number.MAX_SAFE_INTEGER, retained: { maxMessages: 10_000, maxBytes: 10_000_000 } }),
+  store: openRedisStore(link, {
+    queue: { maxMessages: 1_000, maxBytes: 1_000_000, dropsNewest: false, window: 100 },
+    outboxMaxEntries: Number.MAX_SAFE_INTEGER,
+    retained: { maxMessages: 10_000, maxBytes: 10_000_000 },
+  }),
   node,
   kafka: { brokers: [kafka], clientId: node, allowAutoTopicCreation: true, compression: 'none', requestTimeoutMs: 3_000, ...openToAll },
   maxRecords: 1_000_000,

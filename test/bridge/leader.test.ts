@@ -12,6 +12,7 @@ import { sharedKafka, startKafka, type TestKafka } from '../support/kafka.ts';
 import { freePort } from '../support/ports.ts';
 import { TestProcess } from '../support/process.ts';
 import { startRedis, type RedisServer } from '../support/redis.ts';
+import { limits } from '../store/stores.ts';
 import { carMessage, feed, firsts } from './outbox-feed.ts';
 
 const cars = 20;
@@ -29,7 +30,7 @@ describe('several bridges on one outbox', function () {
     atEnd('Redis', () => redis.stop());
     const link = await RedisLink.open({ url: redis.url, prefix: 'sq:', connectTimeoutMs: 5_000, commandTimeoutMs: 5_000 });
     atEnd('way to Redis', () => link.close());
-    store = openRedisStore(link, { queueMaxMessages: 1_000, outboxMaxEntries: Number.MAX_SAFE_INTEGER, retained: { maxMessages: 10_000, maxBytes: 10_000_000 } });
+    store = openRedisStore(link, { ...limits, outboxMaxEntries: Number.MAX_SAFE_INTEGER });
     outbox = store.outboxes.ref('kafka', 0);
     fed = 0;
   });

@@ -6,7 +6,7 @@ import { openRedisStore } from '../../src/store/redis/store.ts';
 import { within } from '../support/eventually.ts';
 import { freePort } from '../support/ports.ts';
 import { startRedis, type RedisServer } from '../support/redis.ts';
-import { limits, openLink, push, queued, serve } from './stores.ts';
+import { limits, openLink, push, queued, queueLimits, serve } from './stores.ts';
 
 function commit(batch: RedisBatch): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -140,7 +140,7 @@ describe('link to Redis', () => {
 
   it('batches in flight when Redis is killed are carried out when it is back, in their order', async () => {
     const link = await openLink(server);
-    const store = openRedisStore(link, { ...limits, queueMaxMessages: 100_000 });
+    const store = openRedisStore(link, queueLimits({ maxMessages: 100_000 }));
     await serve(store, 'killed');
     const queue = store.queues.ref('killed');
     let number = 0;

@@ -5,9 +5,10 @@ import type { RedisLink } from '../../src/redis/connect.ts';
 import type { Once } from '../../src/store/queues.ts';
 import { openRedisStore } from '../../src/store/redis/store.ts';
 import type { Store } from '../../src/store/store.ts';
+import { atEnd } from '../support/ends.ts';
 import { eventually } from '../support/eventually.ts';
 import { startRedis, type RedisServer } from '../support/redis.ts';
-import { committed, limits, openLink, opening, push, queued, serve } from './stores.ts';
+import { away, committed, limits, openLink, opening, push, queued, queueLimits, serve, tend } from './stores.ts';
 
 const c = 'car {1}';
 const will = Buffer.from('bye');
@@ -40,6 +41,9 @@ describe('scripts of the store', () => {
     const names = readdirSync(new URL('../../src/store/redis/lua/', import.meta.url)).map((file) => file.slice(0, -'.lua'.length));
     const called = new Set<string>();
     const monitor = await server.client().monitor();
+    atEnd('a monitor', () => {
+      monitor.disconnect();
+    });
     monitor.on('monitor', (_time, [command, sha]: string[]) => {
       const script = allScripts.find((one) => one.sha === sha);
       if (command?.toUpperCase() === 'EVALSHA' && script !== undefined) called.add(script.name);
@@ -64,9 +68,16 @@ describe('scripts of the store', () => {
       ];
       retained.put(batch, 'a', will, 1);
       retained.put(batch, 'b', null, 0);
-      return () => [...owned.map((slot) => queues.owned(batch, slot)), ...once.map((slot) => queues.once(batch, slot).word)];
+      return () => [...owned.map((slot) => queues.owned(batch, slot)), ...once.map((slot) => queues.once(batch, itself, slot).word)];
     });
     assert.deepEqual(words, ['ok', 'ok', 'ok', 'ok', 'ok', 'ok']);
+    for (const dropsNewest of [false, true]) {
+      const narrow = openRedisStore(link, queueLimits({ maxMessages: 1, dropsNewest }));
+      await away(narrow, 'away {2}');
+      await push(narrow, 'away {2}', 'one', 'two');
+      assert.deepEqual(await tend(narrow), { 'away {2} messages': 1 });
+      await narrow.sessions.end('away {2}', await serve(narrow, 'away {2}'));
+    }
     assert.equal(await sessions.unsubscribe(c, epoch, ['a/#']), 'ok');
     assert.equal(await sessions.release(c, epoch, 0, 0, 'drop'), 'ok');
     assert.notEqual(await sessions.expire(c), 'kept');
@@ -80,7 +91,6 @@ describe('scripts of the store', () => {
     assert.deepEqual(await due.ripe('wills', 1), [c]);
     await due.done('wills', c);
     await eventually(() => names.every((name) => called.has(name)), { what: `call of ${names.filter((n) => !called.has(n)).join(' ')}` });
-    monitor.disconnect();
   });
 
   it('what happens once in other slots is refused by Redis Cluster', async () => {
@@ -93,7 +103,7 @@ describe('scripts of the store', () => {
     for (const once of kinds) {
       const answered = committed(store, (batch) => {
         const slot = store.queues.pushOnce(batch, once, targets);
-        return () => store.queues.once(batch, slot);
+        return () => store.queues.once(batch, targets, slot);
       });
       await assert.rejects(answered, /CROSSSLOT/);
     }

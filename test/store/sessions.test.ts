@@ -203,7 +203,7 @@ forEachStore('sessions', (open) => {
             store.queues.forget(batch, queue, first, [9]),
           ];
           const once = store.queues.pushOnce(batch, { kind: 'incoming', clientId: c, epoch: first, packetId: 4 }, []);
-          return () => [...owned.map((slot) => store.queues.owned(batch, slot)), store.queues.once(batch, once).word];
+          return () => [...owned.map((slot) => store.queues.owned(batch, slot)), store.queues.once(batch, [], once).word];
         });
 
       const second = await store.sessions.claim({ clientId: c, owner: 'n2' });

@@ -8,7 +8,16 @@ import type { Store, StoreLimits } from '../../src/store/store.ts';
 import { atEnd } from '../support/ends.ts';
 import { startRedis, type RedisServer } from '../support/redis.ts';
 
-export const limits: StoreLimits = { queueMaxMessages: 1000, outboxMaxEntries: 1000, retained: { maxMessages: 10_000, maxBytes: 10_000_000 } };
+export const limits: StoreLimits = {
+  queue: { maxMessages: 1000, maxBytes: 64 * 1024 * 1024, dropsNewest: false, window: 100 },
+  outboxMaxEntries: 1000,
+  retained: { maxMessages: 10_000, maxBytes: 10_000_000 },
+};
+
+/** The limits of tests, with other ones for queues. */
+export function queueLimits(some: Partial<StoreLimits['queue']>): StoreLimits {
+  return { ...limits, queue: { ...limits.queue, ...some } };
+}
 
 let prefixes = 0;
 
@@ -64,8 +73,27 @@ export async function push(store: Store, clientId: string, ...texts: string[]): 
   const queue = store.queues.ref(clientId);
   return committed(store, (batch) => {
     const slots = texts.map((text) => store.queues.push(batch, queue, Buffer.of(1), Buffer.from(text)));
-    return () => slots.map((slot) => store.queues.seq(batch, slot));
+    return () => slots.map((slot) => store.queues.seq(batch, queue, slot));
   });
+}
+
+/** Does what there is to `tend`; gives how many messages were dropped, by client and limit. */
+export async function tend(store: Store): Promise<Record<string, number>> {
+  const dropped: Record<string, number> = {};
+  while (store.queues.wantsTending) {
+    const drops = await committed(store, (batch) => {
+      const tending = store.queues.tend(batch);
+      return () => (tending === null ? [] : store.queues.tended(tending));
+    });
+    for (const { clientId, limit, count } of drops) dropped[`${clientId} ${limit}`] = (dropped[`${clientId} ${limit}`] ?? 0) + count;
+  }
+  return dropped;
+}
+
+/** A session that nobody serves; up to number `sentUpTo` its client was sent its messages (-1: nobody knows). */
+export async function away(store: Store, clientId: string, sentUpTo = 0): Promise<void> {
+  const epoch = await serve(store, clientId);
+  await store.sessions.release(clientId, epoch, sentUpTo, 3600, 'drop');
 }
 
 /** What the queue holds, as `<seq> <text>`. */

@@ -9,6 +9,7 @@ import type { Config } from '../../src/config/schema.ts';
 import type { Connection } from '../../src/engine/connection.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { noHooks } from '../../src/engine/hooks.ts';
+import { limitsOf } from '../../src/engine/open-state.ts';
 import { openMemoryStore } from '../../src/store/memory/store.ts';
 import { atEnd } from './ends.ts';
 import type { ProtocolVersion } from './packets.ts';
@@ -23,7 +24,7 @@ export function configOf(set: Readonly<Record<string, string | number | boolean>
 export async function engineAlone(set: Readonly<Record<string, string | number | boolean>> = {}): Promise<Engine> {
   const config = configOf(set);
   const clock = new SystemClock();
-  const store = openMemoryStore(clock, { queueMaxMessages: config.queue.maxMessages, outboxMaxEntries: 1000, retained: config.retained });
+  const store = openMemoryStore(clock, limitsOf(config));
   const engine = new Engine({ config, store, cluster: alone('n1'), clock, log: silentLog, metrics: new Metrics(), hooks: noHooks });
   await engine.start();
   atEnd('an engine', () => engine.stop());

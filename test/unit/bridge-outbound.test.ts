@@ -12,6 +12,7 @@ import { openToAll } from '../support/kafka.ts';
 import { carMessage, feed, feedRaw, firsts } from '../bridge/outbox-feed.ts';
 import { atEnd } from '../support/ends.ts';
 import { eventually } from '../support/eventually.ts';
+import { limits } from '../store/stores.ts';
 
 const clock = new SystemClock();
 const rule = { name: 'telemetry', filter: 'vehicles/+/telemetry', topic: 'telemetry', key: '${clientid}' };
@@ -22,7 +23,7 @@ describe('the outbound side of a bridge', () => {
   let outbox: OutboxRef;
   beforeEach(() => {
     kafka = new FakeKafka();
-    store = openMemoryStore(clock, { queueMaxMessages: 1_000, outboxMaxEntries: 1_000_000, retained: { maxMessages: 10_000, maxBytes: 10_000_000 } });
+    store = openMemoryStore(clock, { ...limits, outboxMaxEntries: 1_000_000 });
     outbox = store.outboxes.ref('kafka', 0);
   });
 

@@ -1,133 +1,11 @@
 import assert from 'node:assert/strict';
-import { Message, noBytes, type Qos } from '../../src/base/message.ts';
-import { encodeRecord } from '../../src/codec/record.ts';
-import { Delivery } from '../../src/engine/delivery.ts';
-import type { Engine } from '../../src/engine/engine.ts';
-import type { Session, Settlement } from '../../src/engine/session.ts';
-import { encodeOptions, type SubscriptionOptions } from '../../src/engine/subscription.ts';
-import type { QueueEntry } from '../../src/store/queues.ts';
 import { randomFrom } from '../support/codec.ts';
-
-const options = (qos: Qos): SubscriptionOptions => ({ qos, noLocal: false, retainAsPublished: false, ids: noBytes });
-const message = (text: string, qos: Qos = 1, expiresAt = 0): Message =>
-  new Message('t', Buffer.from(text), qos, false, noBytes, expiresAt, 0, '');
-
-interface Sent {
-  readonly text: string;
-  readonly packetId: number;
-  readonly isRepeat: boolean;
-  readonly qos: Qos;
-}
-
-interface Bench {
-  readonly delivery: Delivery;
-  /** what went out and was not looked at yet */
-  readonly sent: Sent[];
-  /** [packet type, packet identifier] */
-  readonly acks: [number, number][];
-  readonly settled: Settlement;
-  readonly dropped: Record<string, number>;
-  readonly connection: { state: string; isCongested: boolean; maxPayload: number };
-  readonly stored: Map<number, QueueEntry>;
-  /** how often the store was asked */
-  reads: number;
-  now: number;
-  /** Stores a message as the next one; offers it, unless the offer is lost. */
-  store(text: string, more?: { qos?: Qos; expiresAt?: number; isLost?: boolean }): number;
-  /** Lets reads of the store end. */
-  settle(): Promise<void>;
-}
-
-interface BenchOptions {
-  readonly window?: number;
-  readonly isPersistent?: boolean;
-  readonly sentBefore?: number | null;
-  /** the number of the first message stored */
-  readonly first?: number;
-  readonly maxMessages?: number;
-  readonly maxBytes?: number;
-}
-
-/** A Delivery between a queue and a socket that are only arrays. */
-function bench({ window = 10, isPersistent = true, sentBefore = 0, first = 1, maxMessages = 1000, maxBytes = 1_000_000 }: BenchOptions = {}): Bench {
-  const settled: Settlement = { acknowledged: [], received: [], completed: [], forgotten: [] };
-  const dropped: Record<string, number> = {};
-  const connection = {
-    state: 'live',
-    isCongested: false,
-    maxPayload: Infinity,
-    sendPublish(sending: Message, qos: Qos, _retain: boolean, isRepeat: boolean, packetId: number): boolean {
-      if (sending.payload.length > this.maxPayload) return false;
-      self.sent.push({ text: sending.payload.toString(), packetId, isRepeat, qos });
-      return true;
-    },
-    sendAck: (type: number, packetId: number) => void self.acks.push([type, packetId]),
-  };
-  const stored = new Map<number, QueueEntry>();
-  const engine = {
-    config: { queue: { maxMessages, maxBytes } },
-    clock: { now: () => self.now },
-    hooks: { authorizeForward: null, onAcknowledged: null },
-    count: {
-      dropped: {
-        of: (reason: string) => ({
-          get value() {
-            return dropped[reason] ?? 0;
-          },
-          set value(count: number) {
-            dropped[reason] = count;
-          },
-        }),
-      },
-    },
-    commit: { settle: () => undefined },
-    store: {
-      queues: {
-        read: async (_queue: unknown, from: number, count: number) => {
-          self.reads++;
-          const entries = [...stored.values()].filter(({ seq }) => seq >= from).sort((a, b) => a.seq - b.seq).slice(0, count);
-          // the reply is on its way while other things happen
-          await new Promise(setImmediate);
-          return entries;
-        },
-      },
-    },
-    flushSoon: () => undefined,
-    logLimited: () => undefined,
-  };
-  const session = { connection, isPersistent, isOver: false, queue: {}, epoch: 1, settle: () => settled };
-  let next = first;
-  const self: Bench = {
-    delivery: new Delivery(engine as unknown as Engine, session as unknown as Session, window, sentBefore),
-    sent: [],
-    acks: [],
-    settled,
-    dropped,
-    connection,
-    stored,
-    reads: 0,
-    now: 1000,
-    store(text, { qos = 1, expiresAt = 0, isLost = false } = {}) {
-      const seq = next++;
-      const one = message(text, qos, expiresAt);
-      stored.set(seq, { seq, head: encodeOptions(options(qos)), record: encodeRecord(one) });
-      if (!isLost) self.delivery.offer(seq, one, options(qos), false);
-      return seq;
-    },
-    async settle() {
-      for (let i = 0; i < 6; i++) await new Promise(setImmediate);
-    },
-  };
-  return self;
-}
-
-const texts = (sent: readonly Sent[]): string[] => sent.map(({ text }) => text);
-const range = (from: number, to: number): string[] => Array.from({ length: to - from + 1 }, (_, i) => String(from + i));
+import { bench, message, optionsOf, range, texts, type Sent } from './delivery-bench.ts';
 
 describe('Delivery from a queue in memory', () => {
   it('sends in order, with identifiers 1, 2, 3, ..., no more than the window holds', () => {
     const { delivery, sent } = bench({ window: 3, isPersistent: false });
-    for (const text of range(1, 5)) delivery.enqueue(message(text), options(2), false);
+    for (const text of range(1, 5)) delivery.enqueue(message(text), optionsOf(2), false);
     assert.deepEqual(texts(sent), range(1, 3));
     assert.deepEqual(sent.map(({ packetId }) => packetId), [1, 2, 3]);
     assert.ok(sent.every(({ isRepeat, qos }) => !isRepeat && qos === 1));
@@ -140,7 +18,7 @@ describe('Delivery from a queue in memory', () => {
 
   it('holds a place of the window for QoS 2 until PUBCOMP', () => {
     const { delivery, sent, acks } = bench({ window: 1, isPersistent: false });
-    for (const text of ['a', 'b']) delivery.enqueue(message(text, 2), options(2), false);
+    for (const text of ['a', 'b']) delivery.enqueue(message(text, 2), optionsOf(2), false);
     assert.ok(delivery.receive(1) && delivery.receive(1));
     assert.deepEqual(acks, [[6, 1], [6, 1]]);
     assert.deepEqual(texts(sent), ['a']);
@@ -149,42 +27,26 @@ describe('Delivery from a queue in memory', () => {
     assert.equal(delivery.receive(99), false);
   });
 
-  it('drops the oldest that waits over the limit of messages, and counts it; what is on its way stays', () => {
-    const { delivery, sent, dropped } = bench({ window: 1, isPersistent: false, maxMessages: 3 });
-    for (const text of range(0, 9)) delivery.enqueue(message(text), options(1), false);
-    assert.deepEqual(dropped, { 'queue-full': 6 });
-    for (let i = 0; i < 4; i++) delivery.acknowledge(sent.at(-1)!.packetId, 1);
-    assert.deepEqual(texts(sent), ['0', '7', '8', '9']);
-  });
-
-  it('drops the oldest over the limit of bytes', () => {
-    const { delivery, sent, dropped } = bench({ window: 1, isPersistent: false, maxBytes: 250 });
-    for (const text of ['0', '1', '2', '3']) delivery.enqueue(message(text.repeat(100)), options(1), false);
-    assert.deepEqual(dropped, { 'queue-full': 1 });
-    for (let i = 0; i < 3; i++) delivery.acknowledge(sent.at(-1)!.packetId, 1);
-    assert.deepEqual(sent.map(({ text }) => text[0]), ['0', '2', '3']);
-  });
-
   it('does not use an identifier again that is still out after 65,535 messages', () => {
     const { delivery, sent } = bench({ window: 2, isPersistent: false, maxMessages: 100_000 });
-    delivery.enqueue(message('held'), options(1), false);
+    delivery.enqueue(message('held'), optionsOf(1), false);
     for (let i = 2; i <= 65_535; i++) {
-      delivery.enqueue(message(String(i)), options(1), false);
+      delivery.enqueue(message(String(i)), optionsOf(1), false);
       delivery.acknowledge(i, 1);
     }
     assert.equal(sent.at(-1)?.packetId, 65_535);
-    delivery.enqueue(message('next'), options(1), false);
+    delivery.enqueue(message('next'), optionsOf(1), false);
     assert.equal(sent.at(-1)?.text, '65535');
     delivery.acknowledge(1, 1);
     assert.deepEqual(sent.at(-1), { text: 'next', packetId: 1, isRepeat: false, qos: 1 });
-    delivery.enqueue(message('after'), options(1), false);
+    delivery.enqueue(message('after'), optionsOf(1), false);
     assert.equal(sent.at(-1)?.packetId, 2);
   });
 
   it('waits while the socket is congested or not live, and goes on when pumped', () => {
     const { delivery, sent, connection } = bench({ isPersistent: false });
     connection.isCongested = true;
-    delivery.enqueue(message('a'), options(1), false);
+    delivery.enqueue(message('a'), optionsOf(1), false);
     assert.deepEqual(sent, []);
     connection.isCongested = false;
     connection.state = 'opening';
@@ -198,10 +60,10 @@ describe('Delivery from a queue in memory', () => {
   it('finishes and counts what expired or is too large, without a place in the window', () => {
     const b = bench({ window: 1, isPersistent: false });
     b.connection.maxPayload = 5;
-    b.delivery.enqueue(message('first'), options(1), false);
-    b.delivery.enqueue(message('short', 1, 1500), options(1), false);
-    b.delivery.enqueue(message('too large'), options(1), false);
-    b.delivery.enqueue(message('last'), options(1), false);
+    b.delivery.enqueue(message('first'), optionsOf(1), false);
+    b.delivery.enqueue(message('short', 1, 1500), optionsOf(1), false);
+    b.delivery.enqueue(message('too large'), optionsOf(1), false);
+    b.delivery.enqueue(message('last'), optionsOf(1), false);
     b.now = 1500;
     b.delivery.acknowledge(1, 1);
     assert.deepEqual(texts(b.sent), ['first', 'last']);
@@ -211,8 +73,8 @@ describe('Delivery from a queue in memory', () => {
 
   it('refuses acknowledgements of the wrong kind', () => {
     const { delivery } = bench({ isPersistent: false });
-    delivery.enqueue(message('one', 1), options(2), false);
-    delivery.enqueue(message('two', 2), options(2), false);
+    delivery.enqueue(message('one', 1), optionsOf(2), false);
+    delivery.enqueue(message('two', 2), optionsOf(2), false);
     const isRefused = { code: 'protocol-error' };
     assert.throws(() => delivery.receive(1), isRefused);
     assert.throws(() => { delivery.complete(1); }, isRefused);
@@ -270,7 +132,7 @@ describe('Delivery from a stored queue', () => {
     for (const text of range(2, 9)) b.stored.delete(b.store(text, { isLost: true }));
     const gone = b.store('10', { isLost: true });
     b.stored.delete(gone);
-    b.delivery.offer(gone, message('10'), options(1), false);
+    b.delivery.offer(gone, message('10'), optionsOf(1), false);
     b.store('11');
     await b.settle();
     assert.deepEqual(texts(b.sent), ['1', '11']);

@@ -9,8 +9,8 @@ import { encodeOptions, type SubscriptionOptions } from '../../src/engine/subscr
 import { randomFrom } from '../support/codec.ts';
 
 const self = 'n1#1';
-const makeRoutes = (): Routes => new Routes(() => self, (clientId) => ({ clientId }), silentLog);
-const session = (clientId: string): Session => ({ clientId }) as unknown as Session;
+const makeRoutes = (): Routes => new Routes(() => self, (clientId) => ({ clientId, isFull: false }), silentLog);
+const session = (clientId: string): Session => ({ clientId, isFull: false }) as unknown as Session;
 const options = (qos: Qos, more: Partial<SubscriptionOptions> = {}): SubscriptionOptions => ({ qos, noLocal: false, retainAsPublished: false, ids: noBytes, ...more });
 const queue = (filter: string, clientId: string, qos: Qos, more: Partial<SubscriptionOptions> = {}) => sessionRoute(filter, clientId, encodeOptions(options(qos, more)));
 

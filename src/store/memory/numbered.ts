@@ -29,9 +29,11 @@ export class Numbered<Entry> {
     if (++this.#size > most) this.remove(this.#first);
   }
 
-  remove(number: number): void {
+  /** Gives what was removed, undefined when nothing was there. */
+  remove(number: number): Entry | undefined {
     const at = this.#head + number - this.#first;
-    if (at < this.#head || this.#entries[at] === undefined) return;
+    const entry = at < this.#head ? undefined : this.#entries[at];
+    if (entry === undefined) return undefined;
     this.#entries[at] = undefined;
     this.#size--;
     while (this.#head < this.#entries.length && this.#entries[this.#head] === undefined) {
@@ -42,6 +44,7 @@ export class Numbered<Entry> {
       this.#entries = this.#entries.slice(this.#head);
       this.#head = 0;
     }
+    return entry;
   }
 
   /** The entries from this number on, at most `count`. */

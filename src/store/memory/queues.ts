@@ -1,52 +1,86 @@
 import type { Batch } from '../../base/batch.ts';
 import type { MemoryBatch } from './batch.ts';
 import type { MemoryOutboxes } from './outboxes.ts';
-import type { Numbered } from './numbered.ts';
+import type { MemoryQueue } from './queue.ts';
 import type { MemorySession, MemorySessions } from './sessions.ts';
-import type { Once, OnceResult, OnceTarget, QueueEntry, QueueRef, Queues } from '../queues.ts';
+import type { Once, OnceResult, OnceTarget, QueueDrop, QueueEntry, QueueLimit, QueueRef, Queues, Tending } from '../queues.ts';
 import type { Owned } from '../sessions.ts';
+import type { QueueLimits } from '../store.ts';
 
 /** Remembers the session it found last, so that a push looks nothing up. */
 class MemoryQueueRef implements QueueRef {
   readonly clientId: string;
   readonly #sessions: MemorySessions;
+  readonly #limits: QueueLimits;
   #session: MemorySession | undefined;
 
-  constructor(clientId: string, sessions: MemorySessions) {
+  constructor(clientId: string, sessions: MemorySessions, limits: QueueLimits) {
     this.clientId = clientId;
     this.#sessions = sessions;
+    this.#limits = limits;
   }
 
   /** A session that was emptied has no queue: then there may be another one by now. */
-  get queue(): Numbered<QueueEntry> | null {
-    const queue = this.#session?.queue ?? null;
-    if (queue !== null) return queue;
-    this.#session = this.#sessions.find(this.clientId);
-    return this.#session?.queue ?? null;
+  get session(): MemorySession | undefined {
+    if ((this.#session?.queue ?? null) === null) this.#session = this.#sessions.find(this.clientId);
+    return this.#session;
+  }
+
+  get queue(): MemoryQueue | null {
+    return this.session?.queue ?? null;
+  }
+
+  get isFull(): boolean {
+    const { queue } = this;
+    return queue !== null && (queue.size >= this.#limits.maxMessages || queue.bytes >= this.#limits.maxBytes);
   }
 }
 
 export class MemoryQueues implements Queues {
   readonly #sessions: MemorySessions;
   readonly #outboxes: MemoryOutboxes;
-  readonly #most: number;
+  readonly #limits: QueueLimits;
+  #drops: QueueDrop[] = [];
 
-  constructor(sessions: MemorySessions, outboxes: MemoryOutboxes, maxMessages: number) {
+  constructor(sessions: MemorySessions, outboxes: MemoryOutboxes, limits: QueueLimits) {
     this.#sessions = sessions;
     this.#outboxes = outboxes;
-    this.#most = maxMessages;
+    this.#limits = limits;
   }
 
   ref(clientId: string): QueueRef {
-    return new MemoryQueueRef(clientId, this.#sessions);
+    return new MemoryQueueRef(clientId, this.#sessions, this.#limits);
   }
 
   push(batch: Batch, queue: QueueRef, head: Buffer, record: Buffer): number {
     return (batch as MemoryBatch).note(this.#add(queue, head, record));
   }
 
-  seq(batch: Batch, slot: number): number {
+  seq(batch: Batch, _queue: QueueRef, slot: number): number {
     return (batch as MemoryBatch).results[slot] as number;
+  }
+
+  /** Every push keeps the limits at once; what is left to do is to tell. */
+  get wantsTending(): boolean {
+    return this.#drops.length > 0;
+  }
+
+  tend(batch: Batch): Tending | null {
+    return this.#drops.length > 0 ? { batch } : null;
+  }
+
+  tended(): QueueDrop[] {
+    const drops = this.#drops;
+    this.#drops = [];
+    return drops;
+  }
+
+  lookAgain(): void {
+    // a look costs nothing here
+  }
+
+  size(queue: QueueRef): Promise<number> {
+    return Promise.resolve((queue as MemoryQueueRef).queue?.size ?? 0);
   }
 
   acknowledge(batch: Batch, { clientId }: QueueRef, epoch: number, seqs: readonly number[]): number {
@@ -88,7 +122,7 @@ export class MemoryQueues implements Queues {
     return (batch as MemoryBatch).note({ word: 'ok', seqs });
   }
 
-  once(batch: Batch, slot: number): OnceResult {
+  once(batch: Batch, _targets: readonly OnceTarget[], slot: number): OnceResult {
     return (batch as MemoryBatch).results[slot] as OnceResult;
   }
 
@@ -100,12 +134,30 @@ export class MemoryQueues implements Queues {
     return (queue as MemoryQueueRef).queue?.from(from, count) ?? [];
   }
 
+  /** A queue that nobody serves is kept within its limits. */
   #add(ref: QueueRef, head: Buffer, record: Buffer): number {
-    const { queue } = ref as MemoryQueueRef;
-    if (queue === null) return 0;
-    const seq = queue.next;
-    queue.add({ seq, head, record }, this.#most);
-    return seq;
+    const { session } = ref as MemoryQueueRef;
+    const queue = session?.queue ?? null;
+    if (session === undefined || queue === null) return 0;
+    if (session.owner !== null) return queue.add(head, record);
+    if (this.#limits.dropsNewest) {
+      const limit = this.#passed(queue.size + 1, queue.bytes + head.length + record.length);
+      if (limit === null) return queue.add(head, record);
+      this.#drops.push({ clientId: ref.clientId, limit, count: 1 });
+      // nobody is here who would look for it
+      return queue.next;
+    }
+    const seq = queue.add(head, record);
+    const sent = session.releasedInOrder ? session.sentUpTo : queue.from(1, 1)[0]!.seq + this.#limits.window - 1;
+    for (;;) {
+      const limit = this.#passed(queue.size, queue.bytes);
+      if (limit === null || !queue.dropOldest(sent)) return seq;
+      this.#drops.push({ clientId: ref.clientId, limit, count: 1 });
+    }
+  }
+
+  #passed(messages: number, bytes: number): QueueLimit | null {
+    return messages > this.#limits.maxMessages ? 'messages' : bytes > this.#limits.maxBytes ? 'bytes' : null;
   }
 
   #accepting(clientId: string, epoch: number): MemorySession | undefined {

@@ -1,6 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
-import { Numbered } from './numbered.ts';
-import type { QueueEntry } from '../queues.ts';
+import { MemoryQueue } from './queue.ts';
 import { neverExpires } from '../sessions.ts';
 import type {
   Claim,
@@ -32,7 +31,7 @@ export class MemorySession {
   sentUpTo = 0;
   releasedInOrder = true;
   readonly subscriptions = new Map<string, Buffer>();
-  queue: Numbered<QueueEntry> | null = null;
+  queue: MemoryQueue | null = null;
   readonly released = new Set<number>();
   readonly incoming = new Set<number>();
 
@@ -119,7 +118,7 @@ export class MemorySessions implements Sessions {
     const session = this.#owned(clientId, epoch);
     if (session === undefined) return 'fenced';
     for (const { filter, options } of subscriptions) session.subscriptions.set(filter, options);
-    session.queue ??= new Numbered(firstSeq);
+    session.queue ??= new MemoryQueue(firstSeq);
     return 'ok';
   }
 

@@ -14,7 +14,7 @@ export function openMemoryStore(clock: Clock, limits: StoreLimits): Store {
   return {
     kind: 'memory',
     sessions,
-    queues: new MemoryQueues(sessions, outboxes, limits.queueMaxMessages),
+    queues: new MemoryQueues(sessions, outboxes, limits.queue),
     retained: new MemoryRetained(clock, limits.retained),
     outboxes,
     due: new MemoryDue(clock),

@@ -4,9 +4,14 @@ import { encodeParts, type RedisBatch, type Reply } from '../../redis/batch.ts';
 import type { RedisLink } from '../../redis/connect.ts';
 import { answer, Script } from '../../redis/script.ts';
 import { corrupt, listOf, numberOf, ownedOf } from './replies.ts';
-import type { Once, OnceResult, OnceTarget, QueueEntry, QueueRef, Queues } from '../queues.ts';
+import { QueueBound } from './queue-bound.ts';
+import type { Once, OnceResult, OnceTarget, QueueDrop, QueueEntry, QueueRef, Queues, Tending } from '../queues.ts';
+import type { QueueLimits } from '../store.ts';
 import type { Owned } from '../sessions.ts';
 
+const trimNames = { keys: ['meta', 'queue'], args: ['most', 'window'] } as const;
+const trimOldest = new Script(new URL('./lua/queue_trim_oldest.lua', import.meta.url), trimNames);
+const trimNewest = new Script(new URL('./lua/queue_trim_newest.lua', import.meta.url), trimNames);
 const acknowledge = new Script(new URL('./lua/queue_acknowledge.lua', import.meta.url), {
   keys: ['meta', 'queue'],
   args: ['epoch', 'ids...'],
@@ -38,37 +43,134 @@ const field = 'm';
 class RedisQueueRef implements QueueRef {
   readonly clientId: string;
   readonly append: Buffer;
+  readonly bound: QueueBound;
 
-  constructor(clientId: string, key: string, most: number) {
-    this.clientId = clientId;
+  constructor(bound: QueueBound, key: string, most: number) {
+    this.clientId = bound.clientId;
+    this.bound = bound;
     this.append = encodeParts(9, 'XADD', key, 'NOMKSTREAM', 'MAXLEN', '~', String(most), '1-*', field);
   }
+
+  get isFull(): boolean {
+    return this.bound.isFull;
+  }
 }
+
+/** A look at a queue, in its slots; `bytes` -1: not asked. */
+interface Look {
+  readonly bound: QueueBound;
+  readonly trim: number;
+  readonly bytes: number;
+}
+
+class RedisTending implements Tending {
+  readonly batch: RedisBatch;
+  readonly looks: Look[] = [];
+
+  constructor(batch: RedisBatch) {
+    this.batch = batch;
+  }
+}
+
+/** Queues that are looked at in one commit; the others have their turn in the next. */
+const looksAtOnce = 500;
+/** What is known of so many queues outlives their refs. */
+const boundsKept = 100_000;
+/** How many blocks of a queue are measured: of 4 KiB, or one message that is larger. */
+const blocksMeasured = 1_000;
 
 /** A queue's value in Redis is the length of the head in two bytes, the head, the record. */
 export class RedisQueues implements Queues {
   readonly #link: RedisLink;
+  readonly #limits: QueueLimits;
+  /** Redis itself cuts a queue off here, were its owner to fail to: behind all that can wait or be on its way. */
   readonly #most: number;
   readonly #log: Logger;
+  /** of queues that were looked at */
+  readonly #bounds = new Map<string, QueueBound>();
+  #due = new Set<QueueBound>();
 
-  constructor(link: RedisLink, maxMessages: number, log: Logger = silentLog) {
+  constructor(link: RedisLink, limits: QueueLimits, log: Logger = silentLog) {
     this.#link = link;
-    this.#most = maxMessages;
+    this.#limits = limits;
+    this.#most = 2 * limits.maxMessages + 65_535;
     this.#log = log;
   }
 
   ref(clientId: string): QueueRef {
-    return new RedisQueueRef(clientId, this.#link.keys.queue(clientId), this.#most);
+    const bound = this.#bounds.get(clientId) ?? new QueueBound(clientId, this.#limits);
+    return new RedisQueueRef(bound, this.#link.keys.queue(clientId), this.#most);
   }
 
   push(batch: Batch, queue: QueueRef, head: Buffer, record: Buffer): number {
-    const slot = (batch as RedisBatch).begin((queue as RedisQueueRef).append);
+    const { append, bound } = queue as RedisQueueRef;
+    bound.pushes(head.length + record.length);
+    const slot = (batch as RedisBatch).begin(append);
     (batch as RedisBatch).framed(head, record);
     return slot;
   }
 
-  seq(batch: Batch, slot: number): number {
-    return (batch as RedisBatch).seq(slot);
+  seq(batch: Batch, queue: QueueRef, slot: number): number {
+    const seq = (batch as RedisBatch).seq(slot);
+    const { bound } = queue as RedisQueueRef;
+    if (bound.passes(seq)) this.#due.add(bound);
+    return seq;
+  }
+
+  get wantsTending(): boolean {
+    return this.#due.size > 0;
+  }
+
+  tend(batch: Batch): Tending | null {
+    if (this.#due.size === 0) return null;
+    const tending = new RedisTending(batch as RedisBatch);
+    for (const bound of this.#due) {
+      if (tending.looks.length === looksAtOnce) break;
+      this.#due.delete(bound);
+      tending.looks.push(this.#look(batch as RedisBatch, bound));
+    }
+    return tending;
+  }
+
+  tended(tending: Tending): QueueDrop[] {
+    const { batch, looks } = tending as RedisTending;
+    const drops: QueueDrop[] = [];
+    for (const look of looks) {
+      const { bound } = look;
+      try {
+        const [dropped, left] = answer(batch.reply(look.trim)).rest.map(numberOf) as [number, number];
+        if (dropped > 0) drops.push({ clientId: bound.clientId, limit: bound.limitedBy, count: dropped });
+        const bytes = look.bytes < 0 ? null : batch.reply(look.bytes);
+        const isOver = bound.looked(left, typeof bytes === 'number' ? bytes : null);
+        if (isOver || (dropped > 0 && left > bound.most)) this.#due.add(bound);
+        if (this.#bounds.size >= boundsKept) this.#bounds.clear();
+        this.#bounds.set(bound.clientId, bound);
+      } catch (error) {
+        this.#log.warn({ client: bound.clientId, error: String(error) }, 'a queue could not be looked at');
+      }
+    }
+    return drops;
+  }
+
+  lookAgain(queue: QueueRef): void {
+    const { bound } = queue as RedisQueueRef;
+    if (bound.isOutdated) this.#due.add(bound);
+  }
+
+  #look(batch: RedisBatch, bound: QueueBound): Look {
+    const { keys } = this.#link;
+    const queue = keys.queue(bound.clientId);
+    const trim = (this.#limits.dropsNewest ? trimNewest : trimOldest).append(
+      batch,
+      { meta: keys.session(bound.clientId), queue },
+      { most: bound.most, window: this.#limits.window },
+    );
+    const bytes = bound.wantsBytes ? batch.add('MEMORY', 'USAGE', queue, 'SAMPLES', blocksMeasured) : -1;
+    return { bound, trim, bytes };
+  }
+
+  async size({ clientId }: QueueRef): Promise<number> {
+    return numberOf(await this.#link.command('XLEN', this.#link.keys.queue(clientId)));
   }
 
   acknowledge(batch: Batch, { clientId }: QueueRef, epoch: number, seqs: readonly number[]): number {
@@ -110,10 +212,19 @@ export class RedisQueues implements Queues {
     return pushOnce.append(batch as RedisBatch, { meta, incoming, targets: places }, { epoch, packet_id: once.packetId, appends });
   }
 
-  once(batch: Batch, slot: number): OnceResult {
+  once(batch: Batch, targets: readonly OnceTarget[], slot: number): OnceResult {
     const reply = (batch as RedisBatch).reply(slot);
     const { word, rest } = answer(reply);
-    if (word === 'ok') return { word, seqs: listOf(rest[0]).map(numberOf) };
+    if (word === 'ok') {
+      const seqs = listOf(rest[0]).map(numberOf);
+      targets.forEach((target, i) => {
+        if (target.kind !== 'queue') return;
+        const { bound } = target.queue as RedisQueueRef;
+        bound.pushes(target.head.length + target.record.length);
+        if (bound.passes(seqs[i]!)) this.#due.add(bound);
+      });
+      return { word, seqs };
+    }
     if (word === 'seen' || word === 'fenced') return { word };
     throw corrupt('ok, seen or fenced', reply);
   }

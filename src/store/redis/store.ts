@@ -12,7 +12,7 @@ export function openRedisStore(link: RedisLink, limits: StoreLimits, log: Logger
   return {
     kind: 'redis',
     sessions: new RedisSessions(link),
-    queues: new RedisQueues(link, limits.queueMaxMessages, log),
+    queues: new RedisQueues(link, limits.queue, log),
     retained: new RedisRetained(link, limits.retained),
     outboxes: new RedisOutboxes(link, limits.outboxMaxEntries),
     due: new RedisDue(link),
