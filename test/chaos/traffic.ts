@@ -6,6 +6,8 @@ import type { Stage } from './stage.ts';
 
 /** A client gives a silent node up after this time, as a client with a short keep-alive does. */
 const patienceMs = 3000;
+/** By this a node notices clients that went away without a word. */
+const keepAliveSeconds = 4;
 const sleepMs = 4000;
 const mortalEveryMs = 500;
 const visitEveryMs = 250;
@@ -138,7 +140,7 @@ export class Traffic {
 
   #device(role: string, more: Partial<DeviceOptions>): Device {
     const home = Math.floor(this.#options.random() * this.#stage.places.length);
-    return new Device({ id: `${role}-${this.#name}`, ports: () => this.#stage.portsFrom(home), ledger: this.ledger, patienceMs, ...more });
+    return new Device({ id: `${role}-${this.#name}`, ports: () => this.#stage.portsFrom(home), ledger: this.ledger, patienceMs, keepAliveSeconds, ...more });
   }
 
   #every(ms: number, work: () => void): void {
