@@ -85,6 +85,9 @@ async function whileRunning<T>(redis: RedisServer, nodeArgs: readonly string[], 
   }
 }
 
+/** What comes before the options in the table: the epoch of whoever said them. */
+const version = '\0\0\0\0\0\0\0\x01';
+
 /** Writes the table of routes as if the sessions had subscribed long ago: the log does not go back so far. */
 async function fill(port: number, count: number): Promise<void> {
   const socket = connect({ host, port, noDelay: true });
@@ -94,7 +97,7 @@ async function fill(port: number, count: number): Promise<void> {
   for (let from = 0; from < count; from += routesAtOnce) {
     const parts = ['HSET', key];
     for (let index = from; index < Math.min(from + routesAtOnce, count); index++) {
-      parts.push(`${filterOf(index)}\0${sessionOf(index).target}`, options.toString('latin1'));
+      parts.push(`${filterOf(index)}\0${sessionOf(index).target}`, `${version}${options.toString('latin1')}`);
     }
     const text = parts.map((part) => `$${part.length}\r\n${part}\r\n`).join('');
     if (!socket.write(`*${parts.length}\r\n${text}`, 'latin1')) await once(socket, 'drain');
@@ -104,7 +107,7 @@ async function fill(port: number, count: number): Promise<void> {
 }
 
 function sessionOf(index: number): ReturnType<typeof sessionRoute> {
-  return sessionRoute(filterOf(index), `device-${index.toString().padStart(8, '0')}`, options);
+  return sessionRoute(filterOf(index), `device-${index.toString().padStart(8, '0')}`, 1, options);
 }
 
 /** A text as a node has it: read from bytes, and not put together from pieces. */

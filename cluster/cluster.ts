@@ -11,10 +11,16 @@ export interface Member {
   readonly isAlive: boolean;
 }
 
-/** One change of who wants which topics. `options` null: the target does not want the filter any more. */
+/**
+ * One change of who wants which topics. `options` null: the target does not want the filter any more.
+ *
+ * `version` says under which authority: the epoch of a session. A change of a lower version than the one that stands comes too
+ * late, from a node that does not speak for the target any more, and is passed over. 0 where there can be only one speaker.
+ */
 export interface RouteChange {
   readonly filter: string;
   readonly target: string;
+  readonly version: number;
   readonly options: Buffer | null;
 }
 
@@ -22,7 +28,7 @@ export interface RouteChange {
 export interface RouteSink {
   /** Forget all routes: a snapshot follows. */
   reset(): void;
-  change(change: RouteChange): void;
+  change(change: Omit<RouteChange, 'version'>): void;
 }
 
 /**
@@ -32,7 +38,10 @@ export interface RouteSink {
 export interface Routes {
   /** Takes the snapshot and follows from there. Resolves when the sink is up to date as of now. */
   load(sink: RouteSink): Promise<void>;
-  /** Writes changes to the table and the log, in order. Once it resolves, every commit on any node sees them. */
+  /**
+   * Writes changes to the table and the log, in order, and hands those that do not come too late to the sink. Once it resolves,
+   * every commit on any node sees them.
+   */
   change(changes: readonly RouteChange[]): Promise<void>;
   /** Appends a non-blocking read of the log's news to the batch. Slot: `follow`. */
   read(batch: Batch): number;

@@ -5,7 +5,7 @@ import type { Counter, Metrics } from '../src/base/metrics.ts';
 import { encodeParts, type RedisBatch, type Reply } from '../src/redis/batch.ts';
 import type { RedisLink } from '../src/redis/connect.ts';
 import type { RouteChange, Routes, RouteSink } from './cluster.ts';
-import { RouteWriter } from './route-writer.ts';
+import { optionsInLog, optionsInTable, RouteWriter } from './route-writer.ts';
 import { Tail, type StreamEntry } from './tail.ts';
 
 const entriesAtOnce = 1000;
@@ -49,7 +49,9 @@ export class RouteLog implements Routes {
   constructor(link: RedisLink, options: RouteLogOptions) {
     this.#link = link;
     this.#options = options;
-    this.#writer = new RouteWriter(link, options.maxEntries);
+    this.#writer = new RouteWriter(link, options.maxEntries, (changes, seq) => {
+      this.#written(changes, seq);
+    });
     this.#behind = options.metrics.counter('swarmq_route_log_behind_total', 'Times that the snapshot of the routes was taken again');
     this.#reached(0, []);
   }
@@ -148,7 +150,7 @@ export class RouteLog implements Routes {
       do {
         const [next, pairs] = (await this.#link.command('HSCAN', keys.routes(), cursor, 'COUNT', fieldsAtOnce)) as [Buffer, Buffer[]];
         cursor = next.toString();
-        for (let i = 0; i + 1 < pairs.length; i += 2) this.#tell(sink, pairs[i]!, pairs[i + 1]!);
+        for (let i = 0; i + 1 < pairs.length; i += 2) this.#tell(sink, pairs[i]!, optionsInTable(pairs[i + 1]!));
       } while (cursor !== '0');
     } while (!(await this.#forward(sink)));
     this.#isFollowing = true;
@@ -180,10 +182,15 @@ export class RouteLog implements Routes {
       fields = entry[1];
       const value = fields[1];
       if (fields.length !== 2 || value === undefined || value.length === 0) continue;
-      this.#tell(sink, fields[0]!, value[0] === minus ? null : value.subarray(1));
+      this.#tell(sink, fields[0]!, optionsInLog(value));
     }
     this.#reached(last, fields);
     return outcome;
+  }
+
+  /** Own changes count here before they come with the log, unless what came with the log is newer already. */
+  #written(changes: readonly RouteChange[], seq: number): void {
+    if (this.#sink !== null && seq > this.#last) for (const change of changes) this.#sink.change(change);
   }
 
   #tell(sink: RouteSink, field: Buffer, options: Buffer | null): void {

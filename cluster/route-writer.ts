@@ -9,7 +9,9 @@ export const routesChange = new Script(new URL('./lua/routes_change.lua', import
 });
 
 const changesAtOnce = 500;
-const plus = Buffer.from('+');
+const plus = 0x2b;
+const minus = 0x2d;
+const versionBytes = 8;
 
 interface Waiting {
   readonly changes: readonly RouteChange[];
@@ -24,12 +26,15 @@ interface Waiting {
 export class RouteWriter {
   readonly #link: RedisLink;
   readonly #maxEntries: number;
+  readonly #onWritten: (changes: readonly RouteChange[], seq: number) => void;
   #waiting: Waiting[] = [];
   #isWriting = false;
 
-  constructor(link: RedisLink, maxEntries: number) {
+  /** `onWritten` is told of the changes that count, and the number of the log's last entry then. */
+  constructor(link: RedisLink, maxEntries: number, onWritten: (changes: readonly RouteChange[], seq: number) => void) {
     this.#link = link;
     this.#maxEntries = maxEntries;
+    this.#onWritten = onWritten;
   }
 
   /** Resolves once all are written. When it rejects it is unknown which of them were; writing them again is safe. */
@@ -59,16 +64,34 @@ export class RouteWriter {
 
   async #send(changes: readonly RouteChange[]): Promise<void> {
     const args: Arg[] = [];
-    for (const { filter, target, options } of changes) {
-      args.push(`${filter}\0${target}`, options === null ? '-' : Buffer.concat([plus, options]));
-    }
+    for (const change of changes) args.push(`${change.filter}\0${change.target}`, encodeValue(change));
     const { keys } = this.#link;
-    answer(
+    const { rest } = answer(
       await routesChange.run(
         this.#link,
         { table: keys.routes(), log: keys.routeLog() },
         { max_entries: this.#maxEntries, changes: args },
       ),
     );
+    const late = new Set((rest[1] as readonly unknown[]).map(Number));
+    this.#onWritten(late.size === 0 ? changes : changes.filter((_, i) => !late.has(i)), Number(rest[0]));
   }
+}
+
+function encodeValue({ version, options }: RouteChange): Buffer {
+  const value = Buffer.allocUnsafe(1 + versionBytes + (options?.length ?? 0));
+  value[0] = options === null ? minus : plus;
+  value.writeBigUInt64BE(BigInt(version), 1);
+  options?.copy(value, 1 + versionBytes);
+  return value;
+}
+
+/** The options in a value of the log; null for a route that ended. */
+export function optionsInLog(value: Buffer): Buffer | null {
+  return value[0] === minus ? null : value.subarray(1 + versionBytes);
+}
+
+/** The options in a value of the table. */
+export function optionsInTable(value: Buffer): Buffer {
+  return value.subarray(versionBytes);
 }

@@ -18,7 +18,7 @@ export async function buryClient(engine: Engine, dead: string, clientId: string)
   await leaveGroups(engine, clientId, epoch, expirySeconds === 0);
   if (expirySeconds === 0) {
     const ended = await sessions.end(clientId, epoch);
-    if (ended !== 'fenced') await afterEnd(engine, clientId, ended);
+    if (ended !== 'fenced') await afterEnd(engine, clientId, epoch, ended);
     if (ended !== 'fenced') await forgetReminder(engine, clientId);
     return;
   }

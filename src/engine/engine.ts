@@ -202,11 +202,9 @@ export class Engine {
     }
   }
 
-  /** Writes route changes where every node sees them, and applies them here. */
+  /** Writes route changes where every node sees them, this one too. */
   async changeRoutes(changes: readonly RouteChange[]): Promise<void> {
-    if (changes.length === 0) return;
-    await this.patiently(() => this.cluster.routes.change(changes));
-    for (const change of changes) this.routes.change(change);
+    if (changes.length > 0) await this.patiently(() => this.cluster.routes.change(changes));
   }
 
   /** Writes this connection's output at the end of the turn. */

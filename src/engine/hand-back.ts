@@ -19,7 +19,9 @@ export async function leaveGroups(engine: Engine, clientId: string, epoch: numbe
   const memberships = engine.routes.membershipsOf(clientId);
   if (memberships.length === 0) return;
   const left = (member: MemberRoute): Buffer | null => (isEnding ? null : encodeMember(member, ''));
-  await engine.changeRoutes(memberships.map((member) => sessionRoute(member.group, clientId, left(member))));
+  await engine.changeRoutes(memberships.map((member) => sessionRoute(member.group, clientId, epoch, left(member))));
+  // it came back meanwhile, and its node has said so
+  if (engine.routes.membershipsOf(clientId).some(({ node }) => isEnding || node !== '')) return;
   const leaver: Leaver = { clientId, epoch, queue: engine.store.queues.ref(clientId), isEnding };
   for (let from = 1; ; ) {
     const entries = await engine.patiently(() => engine.store.queues.read(leaver.queue, from, atOnce));

@@ -149,7 +149,7 @@ async function claim(connection: Connection, connect: Connect, expirySeconds: nu
   for (const packetId of opened.incoming) (session.incoming ??= new Map()).set(packetId, true);
   session.receiving = opened.incoming.length;
   engine.sessions.set(clientId, session);
-  await tidyAfter(engine, clientId, opened);
+  await tidyAfter(engine, clientId, epoch, opened);
   await restore(engine, session, opened);
   if (isGone(connection)) {
     engine.leave(session, connection.closedBy);
@@ -176,10 +176,10 @@ function begin(connection: Connection, connect: Connect, session: Session, opene
 }
 
 /** An earlier session that clean start ended: its routes go, and a will that still waited is due now [MQTT-3.1.3-9]. */
-async function tidyAfter(engine: Engine, clientId: string, opened: OpenedSession): Promise<void> {
+async function tidyAfter(engine: Engine, clientId: string, epoch: number, opened: OpenedSession): Promise<void> {
   const { ended } = opened;
   if (ended === null) return;
-  await engine.changeRoutes(ended.subscriptions.map(({ filter }) => sessionRoute(filter, clientId, null)));
+  await engine.changeRoutes(ended.subscriptions.map(({ filter }) => sessionRoute(filter, clientId, epoch, null)));
   await forgetReminder(engine, clientId);
   if (ended.will !== null) await publishRecord(engine, ended.will);
 }
@@ -200,7 +200,7 @@ async function restore(engine: Engine, session: Session, opened: OpenedSession):
       continue;
     }
     attach(engine, session, filter, decoded);
-    if (isShared(filter) || !engine.routes.hasQueue(filter, session.clientId, decoded)) missing.push(routeOf(engine, filter, session.clientId, decoded));
+    if (isShared(filter) || !engine.routes.hasQueue(filter, session.clientId, decoded)) missing.push(routeOf(engine, filter, session, decoded));
   }
   await engine.changeRoutes(missing);
   if (unwanted.length > 0) await removeStored(engine, session, unwanted);

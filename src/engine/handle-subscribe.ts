@@ -81,7 +81,7 @@ async function keep(engine: Engine, session: Session, granted: readonly Granted[
       engine.lost(session);
       return;
     }
-    await engine.changeRoutes(granted.map(({ filter, options }) => routeOf(engine, filter, clientId, options)));
+    await engine.changeRoutes(granted.map(({ filter, options }) => routeOf(engine, filter, session, options)));
   }
   if (session.isOver) return;
   for (const { filter, options } of granted) attach(engine, session, filter, options);
@@ -89,9 +89,9 @@ async function keep(engine: Engine, session: Session, granted: readonly Granted[
 }
 
 /** The change by which all nodes know the subscription of a session that is connected here. */
-export function routeOf(engine: Engine, filter: string, clientId: string, options: SubscriptionOptions): RouteChange {
+export function routeOf(engine: Engine, filter: string, { clientId, epoch }: Session, options: SubscriptionOptions): RouteChange {
   const bytes = isShared(filter) ? encodeMember(options, engine.cluster.incarnation) : encodeOptions(options);
-  return sessionRoute(filter, clientId, bytes);
+  return sessionRoute(filter, clientId, epoch, bytes);
 }
 
 /**
@@ -107,7 +107,7 @@ async function moveToStore(engine: Engine, session: Session): Promise<void> {
     engine.lost(session);
     return;
   }
-  await engine.changeRoutes(before.map(([filter, options]) => routeOf(engine, filter, clientId, options)));
+  await engine.changeRoutes(before.map(([filter, options]) => routeOf(engine, filter, session, options)));
   for (const [filter, options] of before) {
     engine.interest.remove(filter, interestOf(session, options));
   }

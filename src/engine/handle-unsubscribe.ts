@@ -46,6 +46,6 @@ export async function removeStored(engine: Engine, session: Session, filters: re
     engine.lost(session);
     return owned;
   }
-  await engine.changeRoutes(filters.map((filter) => sessionRoute(filter, clientId, null)));
+  await engine.changeRoutes(filters.map((filter) => sessionRoute(filter, clientId, epoch, null)));
   return owned;
 }

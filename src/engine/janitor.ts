@@ -50,7 +50,7 @@ export class Janitor {
       }
       if (ended !== 'kept') {
         this.#engine.count.expiredSessions.value++;
-        await afterEnd(this.#engine, clientId, ended);
+        await afterEnd(this.#engine, clientId, ended.epoch, ended);
       }
       await store.due.done('sessions', clientId);
     }

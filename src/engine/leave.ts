@@ -42,7 +42,7 @@ export async function leave(engine: Engine, session: Session, error: BrokerError
       // claimed meanwhile: the claimer waits for this word, and ends the session itself because its expiry is 0
       await engine.patiently(() => sessions.release(clientId, epoch, session.delivery.sentUpTo, 0, 'drop'));
     } else {
-      await removeRoutes(engine, clientId, ended);
+      await removeRoutes(engine, clientId, epoch, ended);
       if (session.isPersistent) await forgetReminder(engine, clientId);
     }
   }
@@ -78,9 +78,9 @@ export function takenOver(): BrokerError {
   return new BrokerError('taken-over', 'another connection with the same client identifier took the session over');
 }
 
-/** Tidies up after a session that is no more. */
-export async function afterEnd(engine: Engine, clientId: string, ended: EndedSession): Promise<void> {
-  await removeRoutes(engine, clientId, ended);
+/** Tidies up after a session that is no more; `epoch` is its last one. */
+export async function afterEnd(engine: Engine, clientId: string, epoch: number, ended: EndedSession): Promise<void> {
+  await removeRoutes(engine, clientId, epoch, ended);
   if (ended.will !== null) await publishRecord(engine, ended.will);
 }
 
@@ -92,6 +92,6 @@ export async function forgetReminder(engine: Engine, clientId: string): Promise<
   await engine.patiently(() => engine.store.due.remind('sessions', clientId, 0));
 }
 
-async function removeRoutes(engine: Engine, clientId: string, ended: EndedSession): Promise<void> {
-  await engine.changeRoutes(ended.subscriptions.map(({ filter }) => sessionRoute(filter, clientId, null)));
+async function removeRoutes(engine: Engine, clientId: string, epoch: number, ended: EndedSession): Promise<void> {
+  await engine.changeRoutes(ended.subscriptions.map(({ filter }) => sessionRoute(filter, clientId, epoch, null)));
 }

@@ -164,7 +164,7 @@ export class Routes implements RouteSink {
     this.#changed();
   }
 
-  change({ filter, target, options }: RouteChange): void {
+  change({ filter, target, options }: Omit<RouteChange, 'version'>): void {
     const name = target.slice(2);
     try {
       if (target.startsWith(nodePrefix)) this.#changeNode(filter, name, options);
@@ -258,14 +258,14 @@ export class Routes implements RouteSink {
   }
 }
 
-/** The change by which a session's subscription becomes known to all nodes. */
-export function sessionRoute(filter: string, clientId: string, options: Buffer | null): RouteChange {
-  return { filter, target: sessionPrefix + clientId, options };
+/** The change by which a session's subscription becomes known to all nodes, said by its owner of this epoch or for it. */
+export function sessionRoute(filter: string, clientId: string, epoch: number, options: Buffer | null): RouteChange {
+  return { filter, target: sessionPrefix + clientId, version: epoch, options };
 }
 
 /** The change by which a node tells what its connected subscribers want. */
 export function nodeRoute(filter: string, incarnation: string, interest: 'live' | 'quiet' | null): RouteChange {
-  return { filter, target: nodePrefix + incarnation, options: interest === null ? null : interest === 'live' ? liveOption : quietOption };
+  return { filter, target: nodePrefix + incarnation, version: 0, options: interest === null ? null : interest === 'live' ? liveOption : quietOption };
 }
 
 function memberKey(group: string, clientId: string): string {

@@ -42,6 +42,11 @@ export interface EndedSession {
   readonly will: Buffer | null;
 }
 
+export interface ExpiredSession extends EndedSession {
+  /** the last epoch that it had */
+  readonly epoch: number;
+}
+
 export interface OpenedSession {
   /** whether an earlier session goes on [MQTT-3.2.2-2] */
   readonly present: boolean;
@@ -114,7 +119,7 @@ export interface Sessions {
    * Ends a session that nobody owns and whose expiry has passed, by the store's clock. `kept` when it is owned, never expires or
    * is not there; `dueInMs` when its time is yet to come.
    */
-  expire(clientId: string): Promise<EndedSession | 'kept' | { readonly dueInMs: number }>;
+  expire(clientId: string): Promise<ExpiredSession | 'kept' | { readonly dueInMs: number }>;
 
   /**
    * What a burial needs to know of a session that a dead owner left: its epoch, will and expiry; null when `owner` is not

@@ -36,7 +36,7 @@ export class Table implements RouteSink {
     this.routes.clear();
   }
 
-  change({ filter, target, options }: RouteChange): void {
+  change({ filter, target, options }: Omit<RouteChange, 'version'>): void {
     const name = `${filter} ${target}`;
     if (options === null) this.routes.delete(name);
     else this.routes.set(name, options.toString());

@@ -15,9 +15,9 @@ describe('nodes: a node alone, without Redis', () => {
     const table = new Table();
     await cluster.routes.load(table);
     const changed = cluster.routes.change([
-      { filter: 'f', target: 'x', options: Buffer.from('1') },
-      { filter: 'g', target: 'x', options: Buffer.from('2') },
-      { filter: 'f', target: 'x', options: null },
+      { filter: 'f', target: 'x', version: 0, options: Buffer.from('1') },
+      { filter: 'g', target: 'x', version: 0, options: Buffer.from('2') },
+      { filter: 'f', target: 'x', version: 0, options: null },
     ]);
     assert.deepEqual(table.all, ['g x 2']);
     await changed;

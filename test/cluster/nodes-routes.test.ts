@@ -7,12 +7,12 @@ import { join, prepare, type Joined } from './joined.ts';
 
 const keys = new Keys('sq:');
 
-function wants(filter: string, target: string, options = 'q1'): RouteChange {
-  return { filter, target, options: Buffer.from(options) };
+function wants(filter: string, target: string, options = 'q1', version = 0): RouteChange {
+  return { filter, target, version, options: Buffer.from(options) };
 }
 
-function gone(filter: string, target: string): RouteChange {
-  return { filter, target, options: null };
+function gone(filter: string, target: string, version = 0): RouteChange {
+  return { filter, target, version, options: null };
 }
 
 describe('nodes: routes', () => {
@@ -47,6 +47,35 @@ describe('nodes: routes', () => {
     assert.deepEqual(b.table.all, a.table.all);
   });
 
+  it('a change of a lower version than the one that stands comes too late, on the node that says it too', async () => {
+    await a.cluster.routes.change([wants('f', 'x', 'new', 2), wants('g', 'x', 'new', 2)]);
+    await b.cluster.routes.change([gone('f', 'x', 1), wants('g', 'x', 'old', 1), wants('h', 'x', 'old', 1)]);
+    while (!(await a.follow())) await a.cluster.routes.catchUp();
+    assert.equal(await b.follow(), true);
+    assert.deepEqual(a.table.all, ['f x new', 'g x new', 'h x old']);
+    assert.deepEqual(b.table.all, a.table.all);
+    await b.cluster.routes.change([gone('f', 'x', 2), wants('g', 'x', 'newer', 3), gone('h', 'x', 9)]);
+    assert.equal(await a.follow(), true);
+    assert.deepEqual(a.table.all, ['g x newer']);
+    assert.deepEqual(b.table.all, a.table.all);
+  });
+
+  it('what the table says already counts from its highest version on, without an entry in the log', async () => {
+    await a.cluster.routes.change([wants('f', 'x', 'same', 1), wants('f', 'x', 'same', 5)]);
+    assert.equal(await server.client().xlen(keys.routeLog()), 1);
+    await a.cluster.routes.change([gone('f', 'x', 4)]);
+    assert.equal(await b.follow(), true);
+    assert.deepEqual(b.table.all, ['f x same']);
+  });
+
+  it('a change that others have changed again meanwhile does not come back on the node that said it', async () => {
+    for (let i = 1; i <= 300; i++) {
+      await Promise.all([a.cluster.routes.change([wants('f', 'x', `a${i}`, 2 * i)]), b.cluster.routes.change([gone('f', 'x', 2 * i + 1)])]);
+      for (const node of [a, b]) while (!(await node.follow())) await node.cluster.routes.catchUp();
+      assert.deepEqual(a.table.all, b.table.all);
+    }
+  });
+
   it('changes that were not waited for are written in order', async () => {
     const writes = Array.from({ length: 2000 }, (_, i) => a.cluster.routes.change([i % 2 === 0 ? wants('f', 'x', String(i)) : gone('f', 'x')]));
     writes.push(a.cluster.routes.change([wants('f', 'x', 'last')]));
@@ -63,9 +92,9 @@ describe('nodes: routes', () => {
 
   it('thousands of changes at once are one snapshot away, filters and options byte for byte', async () => {
     const options = Buffer.from([0, 255, 10, 13]);
-    await a.cluster.routes.change(Array.from({ length: 4000 }, (_, i) => ({ filter: `fä/${i}/+/#`, target: 'x#1', options })));
+    await a.cluster.routes.change(Array.from({ length: 4000 }, (_, i) => ({ filter: `fä/${i}/+/#`, target: 'x#1', version: 0, options })));
     const c = await join(server, 'c');
-    const seen: RouteChange[] = [];
+    const seen: Omit<RouteChange, 'version'>[] = [];
     await c.cluster.routes.load({ reset: () => undefined, change: (change) => seen.push(change) });
     assert.equal(new Set(seen.map((change) => change.filter)).size, 4000);
     assert.ok(seen.every((change) => change.options?.equals(options) && change.target === 'x#1'));

@@ -12,7 +12,7 @@ const self = 'n1#1';
 const makeRoutes = (): Routes => new Routes(() => self, (clientId) => ({ clientId, isFull: false }), silentLog);
 const session = (clientId: string): Session => ({ clientId, isFull: false }) as unknown as Session;
 const options = (qos: Qos, more: Partial<SubscriptionOptions> = {}): SubscriptionOptions => ({ qos, noLocal: false, retainAsPublished: false, ids: noBytes, ...more });
-const queue = (filter: string, clientId: string, qos: Qos, more: Partial<SubscriptionOptions> = {}) => sessionRoute(filter, clientId, encodeOptions(options(qos, more)));
+const queue = (filter: string, clientId: string, qos: Qos, more: Partial<SubscriptionOptions> = {}) => sessionRoute(filter, clientId, 1, encodeOptions(options(qos, more)));
 
 describe('Routes', () => {
   it('give each subscriber once: highest QoS, all identifiers, retain as published when one asks for it [MQTT-3.3.4-2]', () => {
@@ -70,7 +70,7 @@ describe('Routes', () => {
     assert.deepEqual([locals.map(({ qos }) => qos), queues.map(({ qos }) => qos), nodes.map(({ live }) => live)], [[1], [2], [false]]);
     assert.equal(routes.size, 3);
     routes.removeLocal('a', one);
-    routes.change(sessionRoute('a', 'car', null));
+    routes.change(sessionRoute('a', 'car', 1, null));
     routes.change(nodeRoute('a', 'n2#1', null));
     assert.equal(routes.size, 0);
     const after = routes.match('a');
@@ -85,7 +85,7 @@ describe('Routes', () => {
     const match = routes.match('a');
     routes.change(queue('a', 'car', 1));
     routes.change(nodeRoute('a', 'n2#1', 'live'));
-    routes.change(sessionRoute('b', 'car', null));
+    routes.change(sessionRoute('b', 'car', 1, null));
     routes.change(nodeRoute('b', 'n3#1', null));
     assert.equal(routes.version, version);
     assert.equal(routes.match('a'), match, 'what was looked up stays');
@@ -167,7 +167,7 @@ describe('Routes', () => {
       const [filter, clientId, qos] = [filterOf(), `c${random(20)}`, random(3) as Qos];
       const key = `${clientId} ${filter}`;
       if (random(5) < 2) {
-        routes.change(sessionRoute(filter, clientId, null));
+        routes.change(sessionRoute(filter, clientId, 1, null));
         standing.delete(key);
       } else {
         routes.change(queue(filter, clientId, qos));

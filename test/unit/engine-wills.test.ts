@@ -22,7 +22,7 @@ describe('A will for a shared subscription', () => {
     const engine = await engineAlone();
     const heir = await attachClient(engine, 'heir', 5, ['$share/heirs/will']);
     // their sessions are gone, and nobody has told this node yet
-    for (const gone of ['gone-1', 'gone-2']) engine.routes.change(sessionRoute('$share/heirs/will', gone, encodeMember(options, 'n2')));
+    for (const gone of ['gone-1', 'gone-2']) engine.routes.change(sessionRoute('$share/heirs/will', gone, 1, encodeMember(options, 'n2')));
     const texts = ['one', 'two', 'three', 'four', 'five', 'six'];
     for (const [i, text] of texts.entries()) {
       const will = { topic: 'will', payload: Buffer.from(text), qos: 1 as const, retain: false };

@@ -5,6 +5,7 @@ import type {
   Claim,
   ClaimRequest,
   EndedSession,
+  ExpiredSession,
   OpenedSession,
   OpenRequest,
   Orphan,
@@ -155,13 +156,13 @@ export class MemorySessions implements Sessions {
     return session.empty();
   }
 
-  async expire(clientId: string): Promise<EndedSession | 'kept' | { readonly dueInMs: number }> {
+  async expire(clientId: string): Promise<ExpiredSession | 'kept' | { readonly dueInMs: number }> {
     const session = this.#sessions.get(clientId);
     if (session === undefined || session.owner !== null || session.expiresAt === Infinity) return 'kept';
     const dueInMs = session.expiresAt - this.#clock.monotonic();
     if (dueInMs > 0) return { dueInMs };
     this.#sessions.delete(clientId);
-    return session.empty();
+    return { ...session.empty(), epoch: session.epoch };
   }
 
   async orphan(clientId: string, owner: string): Promise<Orphan | null> {

@@ -6,6 +6,7 @@ import type {
   Claim,
   ClaimRequest,
   EndedSession,
+  ExpiredSession,
   OpenedSession,
   OpenRequest,
   Orphan,
@@ -93,10 +94,10 @@ export class RedisSessions implements Sessions {
     return word === 'fenced' ? 'fenced' : endedOf(rest[0]);
   }
 
-  async expire(clientId: string): Promise<EndedSession | 'kept' | { readonly dueInMs: number }> {
+  async expire(clientId: string): Promise<ExpiredSession | 'kept' | { readonly dueInMs: number }> {
     const { word, rest } = answer(await expire.run(this.#link, this.#keys(clientId), {}));
     if (word === 'later') return { dueInMs: numberOf(rest[0]) };
-    return word === 'kept' ? 'kept' : endedOf(rest[0]);
+    return word === 'kept' ? 'kept' : { ...endedOf(rest[0]), epoch: numberOf(rest[1]) };
   }
 
   async orphan(clientId: string, owner: string): Promise<Orphan | null> {

@@ -6,7 +6,7 @@ What it leaves to tidy up stays for a minute in `ended`, so that repeating the c
 KEYS  meta subscriptions queue released incoming ended
 ARGV
 
-GIVES ok ended | kept | later in_ms
+GIVES ok ended epoch | kept | later in_ms
 ]]
 local meta, subscriptions, queue, released, incoming, ended = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 
@@ -24,7 +24,7 @@ if epoch then
   if redis.call('EXISTS', subscriptions) == 1 then
     redis.call('RENAME', subscriptions, ended)
   end
-  redis.call('HSET', ended, '\0epoch', 'expired')
+  redis.call('HSET', ended, '\0epoch', 'expired', '\0last', epoch)
   if will then
     redis.call('HSET', ended, '\0will', will)
   end
@@ -33,4 +33,4 @@ if epoch then
 elseif redis.call('HGET', ended, '\0epoch') ~= 'expired' then
   return { 'kept' }
 end
-return { 'ok', redis.call('HGETALL', ended) }
+return { 'ok', redis.call('HGETALL', ended), redis.call('HGET', ended, '\0last') }
