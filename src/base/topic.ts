@@ -36,7 +36,7 @@ export interface SharedFilter {
   readonly filter: string;
 }
 
-/** `$share/<group>/<filter>` taken apart; null when it is no shared filter; `invalid` when it is a broken one. [MQTT-4.8.2] */
+/** `$share/<group>/<filter>` taken apart; null when it is no shared filter; `invalid` when it is a broken one. [MQTT 5, 4.8.2] */
 export function parseShared(filter: string): SharedFilter | null | 'invalid' {
   if (!filter.startsWith('$share/')) return null;
   const end = filter.indexOf('/', 7);

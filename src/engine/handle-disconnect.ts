@@ -10,7 +10,7 @@ export function handleDisconnect(connection: Connection, session: Session): void
   const { reader, engine } = connection;
   const disconnect = readDisconnect(reader.buffer, reader.first, reader.start, reader.end, connection.version);
   if (disconnect.sessionExpirySeconds > 0 && session.expirySeconds === 0) {
-    throw new BrokerError('protocol-error', 'DISCONNECT: a session expiry that was 0 at CONNECT cannot be set now [MQTT-3.1.2-24]');
+    throw new BrokerError('protocol-error', 'DISCONNECT: a session expiry that was 0 at CONNECT cannot be set now [MQTT 5, 3.14.2.2.2]');
   }
   if (disconnect.sessionExpirySeconds >= 0) {
     session.expirySeconds = Math.min(disconnect.sessionExpirySeconds, engine.config.session.maxExpirySeconds);

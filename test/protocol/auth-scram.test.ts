@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import type { IAuthPacket, IConnackPacket, IConnectPacket } from 'mqtt-packet';
+import { generate, type IAuthPacket, type IConnackPacket, type IConnectPacket } from 'mqtt-packet';
 import { editPasswords, passwordLine } from '../../src/auth/password-edit.ts';
 import { eventually } from '../support/eventually.ts';
 import { temporaryFolder } from '../support/folder.ts';
@@ -285,6 +285,24 @@ describe('authentication again on a live connection [MQTT 5, 4.12.1]', () => {
     const client = await entered(node());
     client.send(authPacket(goOn, Buffer.from('c=biws,r=x,p=x')));
     await refused(client, 'disconnect', 0x82, /there is no challenge/);
+  });
+
+  it('is not begun by the server, nor named in CONNACK, when CONNECT names no method [MQTT-4.12.0-6]', async () => {
+    const client = await openPackets(node().port, 5);
+    const connack = await client.connect({ username: 'user', password: Buffer.from('pencil') });
+    assert.deepEqual([codeOf(connack), connack.properties?.authenticationMethod, connack.properties?.authenticationData], [0, undefined, undefined]);
+    await client.expectQuiet();
+    await leave(client);
+  });
+
+  it('with flags is malformed [MQTT-3.15.1-1]', async () => {
+    for (const flags of [1, 2, 8]) {
+      const client = await entered(node());
+      const bytes = generate(authPacket(again, new ScramClient('user', 'pencil').first()), { protocolVersion: 5 });
+      bytes[0]! |= flags;
+      client.send(bytes);
+      await refused(client, 'disconnect', 0x81, /reserved flags/);
+    }
   });
 
   it('is not for a client that named no method in CONNECT [MQTT-4.12.0-7]', async () => {

@@ -43,7 +43,9 @@ describe('what a program does wrong', () => {
         throw new Error('a fault of the program');
       },
     });
-    assert.equal((await (await node.packets()).connect()).returnCode, 3);
+    const packets = await node.packets();
+    assert.equal((await packets.connect()).returnCode, 3);
+    await packets.expectClosed();
   });
 
   it('in a listener or a hook that is only told goes to the event error', async () => {
