@@ -1,9 +1,9 @@
-import { createRequire } from 'node:module';
 import { openAdmin, type Admin } from './admin/server.ts';
 import { Health } from './admin/health.ts';
 import { SystemClock } from './base/clock.ts';
 import { watchEventLoop, type Logger } from './base/log.ts';
 import { Metrics } from './base/metrics.ts';
+import { release } from './base/release.ts';
 import { openBridge, type Bridge } from './bridge/bridge.ts';
 import { openAccess } from './auth/access.ts';
 import type { Config } from './config/schema.ts';
@@ -26,8 +26,6 @@ export interface RunningServer {
   /** Resolves when the node has ended. */
   readonly closed: Promise<void>;
 }
-
-const { version: release } = createRequire(import.meta.url)('swarmq/package.json') as { version: string };
 
 /** Older event-loop lag than this says that the process is busy with something it should not be. */
 const worstLagMs = 5_000;

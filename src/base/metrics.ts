@@ -7,6 +7,14 @@ export interface Counter {
   value: number;
 }
 
+/** Counters that differ in one label. */
+export interface Counters<Value extends string> {
+  /** The one with this value of the label, made when it is not there yet. */
+  of(value: Value): Counter;
+  /** All of them together. */
+  total(): number;
+}
+
 /** The metrics of one node: plain numbers here, a Prometheus page on request. Names are `swarmq_<noun>_<unit>`. */
 export class Metrics {
   readonly registry = new Registry();
@@ -29,8 +37,8 @@ export class Metrics {
     return plain;
   }
 
-  /** Counters that differ in one label, from a closed set of values: `of('reason')` makes or finds one. */
-  counters<Value extends string = string>(name: string, help: string, label: string): { of(value: Value): Counter } {
+  /** Counters that differ in one label, from a closed set of values. */
+  counters<Value extends string = string>(name: string, help: string, label: string): Counters<Value> {
     const plain = new Map<Value, Counter>();
     const prom: PromCounter = new PromCounter({
       name,
@@ -47,6 +55,11 @@ export class Metrics {
         let counter = plain.get(value);
         if (counter === undefined) plain.set(value, (counter = { value: 0 }));
         return counter;
+      },
+      total() {
+        let sum = 0;
+        for (const { value } of plain.values()) sum += value;
+        return sum;
       },
     };
   }

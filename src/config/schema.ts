@@ -269,6 +269,19 @@ export const options = {
         + 'it is away new ones go. All are counted. The publisher hears of success in each case.',
     }),
   },
+  sys: {
+    intervalSeconds: integer({
+      default: 10,
+      min: 0,
+      max: 86_400,
+      unit: 's',
+      text: 'How often the `$SYS` topics are sent to those who subscribed to them on this node. 0: there are none.',
+    }),
+    clientEvents: toggle({
+      default: false,
+      text: 'Tell subscribers of `$SYS/brokers/<node>/clients/#` of each client that comes or goes, by its client id and user name.',
+    }),
+  },
   retained: {
     maxMessages: integer({
       default: 2_000_000,

@@ -104,6 +104,7 @@ export class Connection {
   received(chunk: Buffer): void {
     this.heardAt = this.engine.second;
     if (this.state === 'closed') return;
+    this.engine.count.bytesReceived.value += chunk.length;
     this.reader.push(chunk);
     // most clients wait for the answer anyway: pausing before bytes come costs a tenth of a connect
     if (this.isBusy) this.stream.pause();
@@ -147,6 +148,7 @@ export class Connection {
       return;
     }
     this.output.append(bytes);
+    this.engine.count.packetsSent[bytes[0]! >> 4]!.value++;
     this.#dirty();
   }
 
@@ -155,6 +157,7 @@ export class Connection {
     if (this.state === 'closed') return;
     const buffer = this.output.room(maxAckBytes);
     this.output.advance(writeAck(buffer, this.output.end, type, packetId, reason, this.version));
+    this.engine.count.packetsSent[type]!.value++;
     this.#dirty();
   }
 
@@ -162,8 +165,7 @@ export class Connection {
   sendPublish(message: Message, qos: Qos, retain: boolean, isRepeat: boolean, packetId: number, ids: Buffer): boolean {
     const alias = this.outgoingAliases === null ? 0 : this.outgoingAliases.of(message.topic);
     if (!writePublish(this, message, qos, retain, isRepeat, packetId, ids, alias)) return false;
-    this.engine.count.sent.value++;
-    this.#dirty();
+    this.#sent(message);
     return true;
   }
 
@@ -188,8 +190,7 @@ export class Connection {
     } else {
       this.output.append(shared.bytes(this.version, retain));
     }
-    count.sent.value++;
-    this.#dirty();
+    this.#sent(shared.message);
   }
 
   /**
@@ -207,7 +208,7 @@ export class Connection {
     this.state = 'closed';
     this.closedBy = error;
     this.reader.release();
-    this.output.flush();
+    this.#flush();
     this.output.release();
     if (error === null && this.output.isSent) this.stream.destroy();
     else this.#linger();
@@ -228,7 +229,7 @@ export class Connection {
   flush(): void {
     this.isDirty = false;
     if (this.#isClosed) return;
-    this.output.flush();
+    this.#flush();
     // a stream that takes everything at once has no 'drain' to tell
     this.session?.feed?.goOn();
     const { socket, mqtt } = this.engine.config;
@@ -260,6 +261,7 @@ export class Connection {
   #handle(): void {
     const { first } = this.reader;
     const type = first >> 4;
+    this.engine.count.packetsReceived[type]!.value++;
     if (this.state === 'challenged') {
       this.#handleChallenged(type);
       return;
@@ -309,6 +311,19 @@ export class Connection {
     if (type === PacketType.auth) handleAuth(this);
     else if (type === PacketType.disconnect) this.drop(null);
     else throw new BrokerError('protocol-error', `${packetName(this.reader.first)} before the authentication is over [MQTT-3.1.2-30]`);
+  }
+
+  #sent({ payload }: Message): void {
+    const { count } = this.engine;
+    count.sent.value++;
+    count.packetsSent[PacketType.publish]!.value++;
+    count.publishBytesSent.value += payload.length;
+    this.#dirty();
+  }
+
+  #flush(): void {
+    this.engine.count.bytesSent.value += this.output.unflushed;
+    this.output.flush();
   }
 
   #dirty(): void {

@@ -10,6 +10,7 @@ import type { Message } from '../base/message.ts';
 import type { Metrics } from '../base/metrics.ts';
 import type { Config } from '../config/schema.ts';
 import type { OutboxRef } from '../store/outboxes.ts';
+import type { RetainedSize } from '../store/retained.ts';
 import type { Store } from '../store/store.ts';
 import { Admission } from './admission.ts';
 import { buryClient } from './bury.ts';
@@ -28,6 +29,8 @@ import { receive } from './receive.ts';
 import { RetainedMeter } from './retain.ts';
 import { Routes } from './routes.ts';
 import type { Session } from './session.ts';
+import { isSysFilter, Subscribed } from './subscribed.ts';
+import { SysTopics } from './sys-topics.ts';
 
 export interface EngineParts {
   readonly config: Config;
@@ -61,6 +64,8 @@ export class Engine {
   readonly commit: Commit;
   readonly outboxGate: OutboxGate;
   readonly queueDrops: QueueDrops;
+  readonly subscribed = new Subscribed();
+  readonly sys: SysTopics;
   /** sessions that this node serves, or is letting go */
   readonly sessions = new Map<string, Session>();
   readonly connections = new Set<Connection>();
@@ -101,6 +106,7 @@ export class Engine {
     this.admission = new Admission(parts.config.mqtt, parts.clock, parts.metrics);
     this.#retained = new RetainedMeter(this);
     this.#janitor = new Janitor(this);
+    this.sys = new SysTopics(this);
     this.#watch(parts.metrics);
     this.#commitMs = parts.metrics.histogram('swarmq_commit_ms', 'Duration of a commit in ms', [0.25, 0.5, 1, 2, 5, 10, 50, 200, 1000, 5000]);
   }
@@ -136,6 +142,7 @@ export class Engine {
   accept(stream: Duplex, isPlain: boolean, request?: IncomingMessage): Connection {
     const connection = new Connection(this, stream, isPlain, request);
     this.connections.add(connection);
+    this.count.accepted.value++;
     this.keepAlive.awaitConnect(connection);
     return connection;
   }
@@ -148,6 +155,7 @@ export class Engine {
     if (error !== null && error.kind !== 'lost') {
       this.logLimited(error.code, error, 'a connection was closed', { client: connection.clientId || undefined });
     }
+    this.sys.noteDisconnected(connection, error);
     if (connection.session !== null) this.leave(connection.session, error);
     this.hooks.onClosed?.(connection, error);
   }
@@ -237,6 +245,7 @@ export class Engine {
 
   /** A subscriber inside this process; it gets messages of every node. */
   async listen(filter: string, deliver: (message: Message) => void): Promise<void> {
+    if (isSysFilter(filter)) this.subscribed.sys++;
     this.routes.addListener(filter, deliver);
     this.interest.add(filter, 'live');
     await this.patiently(() => this.interest.settled());
@@ -244,6 +253,7 @@ export class Engine {
 
   async unlisten(filter: string, deliver: (message: Message) => void): Promise<void> {
     if (!this.routes.removeListener(filter, deliver)) return;
+    if (isSysFilter(filter)) this.subscribed.sys--;
     this.interest.remove(filter, 'live');
     await this.patiently(() => this.interest.settled());
   }
@@ -281,6 +291,11 @@ export class Engine {
     await this.cluster.leave();
   }
 
+  /** The retained messages of the cluster, as of a few seconds ago. */
+  get retainedSize(): RetainedSize {
+    return this.#retained.size;
+  }
+
   /** How late the tick of the current second is, in ms. */
   get ticksLateMs(): number {
     return this.#ticker === null ? 0 : Math.max(0, this.clock.monotonic() - this.#tickedAt - 1000);
@@ -302,6 +317,7 @@ export class Engine {
     this.#retained.tick();
     this.queueDrops.tick();
     this.#janitor.tick();
+    this.sys.tick();
     // what could not be written while the store was away
     this.interest.settled().catch(() => undefined);
   }

@@ -17,7 +17,7 @@ const untold: ReadonlySet<ErrorCode> = new Set(['store-unavailable', 'bad-creden
  */
 export function sayFarewell(connection: Connection, error: BrokerError): void {
   if (connection.state === 'live') {
-    if (connection.version === 5) connection.output.append(disconnect(connection, error));
+    if (connection.version === 5) append(connection, disconnect(connection, error));
   } else if (connection.state !== 'new') {
     refuse(connection, error);
   }
@@ -48,7 +48,8 @@ function refuse(connection: Connection, error: BrokerError): void {
   const code = version === 5 ? reasonIn('connack', words.code) : v3;
   const connack = (reasonString?: string, serverReference?: string): Buffer =>
     encodeConnack({ sessionPresent: false, reason: code, properties: { reasonString, serverReference } }, version);
-  connection.output.append(
+  append(
+    connection,
     longestThatFits(connection, [() => connack(words.text, words.elsewhere), () => connack(undefined, words.elsewhere), () => connack()]),
   );
   engine.hooks.onConnack?.(connection, code, false);
@@ -63,6 +64,11 @@ function wordsFor(connection: Connection, error: BrokerError): Words {
   // no room for one more here, and room for all of them elsewhere
   const isSentAway = error.code === 'node-draining' || (error.code === 'quota-exceeded' && connection.state !== 'live');
   return isSentAway && temporary !== null ? { code: useAnotherServer, text, elsewhere: temporary } : { code, text, elsewhere: undefined };
+}
+
+function append({ output, engine }: Connection, packet: Buffer): void {
+  output.append(packet);
+  engine.count.packetsSent[packet[0]! >> 4]!.value++;
 }
 
 /** What only explains is left out of a packet that would be larger than the client takes [MQTT-3.2.2-19], [MQTT-3.14.2-3]. */

@@ -172,6 +172,7 @@ function begin(connection: Connection, connect: Connect, session: Session, opene
   engine.count.connects.value++;
   engine.keepAlive.watch(connection);
   if (opened.present) session.delivery.resume(opened.released);
+  engine.sys.noteConnected(connection);
   engine.hooks.onConnected?.(connection);
 }
 

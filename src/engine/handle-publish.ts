@@ -19,6 +19,7 @@ export function handlePublish(connection: Connection, session: Session): void {
   const { mqtt } = engine.config;
   readPublish(reader.buffer, reader.first, reader.start, reader.end, connection.version, incoming);
   const { qos, packetId } = incoming;
+  engine.count.publishBytesReceived.value += incoming.payload.length;
   const topic = incoming.topicAlias === 0 ? incoming.topic : aliased(connection);
   if (topic.length === 0) throw new BrokerError('topic-name-invalid', 'PUBLISH: the topic is empty [MQTT-4.7.3-1]');
   if (levels(topic) > mqtt.maxTopicLevels) {

@@ -13,6 +13,7 @@ import { checkSubscribe, missingFor } from './offer.ts';
 import { feedOf, sendRetained } from './retained.ts';
 import { sessionRoute } from './routes.ts';
 import type { Session } from './session.ts';
+import { isSysFilter } from './subscribed.ts';
 import { encodeOptions, type SubscriptionOptions } from './subscription.ts';
 
 interface Granted {
@@ -62,11 +63,12 @@ export async function subscribe(connection: Connection, session: Session, packet
   if (session.isOver) return codes;
   const all = [...granted.values()];
   // a shared subscription gets no retained messages [MQTT 5, 4.8.2]
-  const fed = all.filter(({ filter, wantsRetained }) => wantsRetained && !isShared(filter));
+  const fed = all.filter(({ filter, wantsRetained }) => wantsRetained && !isShared(filter) && !isSysFilter(filter));
   // from before the first live message on: it may be newer than what is retained
   if (fed.length > 0) feedOf(engine, session);
   if (all.length > 0) await keep(engine, session, all);
   for (const { filter, options } of fed) sendRetained(engine, session, filter, options);
+  for (const { filter, options, wantsRetained } of all) if (wantsRetained && isSysFilter(filter)) engine.sys.answer(session, filter, options);
   engine.hooks.onSubscribed?.(connection, outcomes, codes);
   return codes;
 }
@@ -158,6 +160,7 @@ function lowered({ config }: Engine, request: SubscribeRequest): SubscribeReques
 export function attach(engine: Engine, session: Session, filter: string, options: SubscriptionOptions): void {
   const before = session.subscriptions.get(filter);
   session.subscriptions.set(filter, options);
+  if (before === undefined) engine.subscribed.add(filter);
   if (isShared(filter)) return;
   engine.routes.addLocal(filter, session, options);
   engine.interest.add(filter, interestOf(session, options));
@@ -167,6 +170,7 @@ export function attach(engine: Engine, session: Session, filter: string, options
 /** The session is not connected here any more. */
 export function detach(engine: Engine, session: Session): void {
   for (const [filter, options] of session.subscriptions) {
+    engine.subscribed.remove(filter);
     if (isShared(filter)) continue;
     engine.routes.removeLocal(filter, session);
     engine.interest.remove(filter, interestOf(session, options));

@@ -28,6 +28,7 @@ export async function unsubscribe(connection: Connection, session: Session, filt
     const options = session.subscriptions.get(filter);
     if (options === undefined) continue;
     session.subscriptions.delete(filter);
+    engine.subscribed.remove(filter);
     if (isShared(filter)) continue;
     engine.routes.removeLocal(filter, session);
     engine.interest.remove(filter, interestOf(session, options));

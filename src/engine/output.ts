@@ -58,6 +58,11 @@ export class Output {
     return this.#isPlain && this.waiting === 0;
   }
 
+  /** Bytes that wait here, for `flush`. */
+  get unflushed(): number {
+    return this.#end + this.#pieceBytes;
+  }
+
   get isEmpty(): boolean {
     return this.#end === 0 && this.#pieces === null;
   }
