@@ -74,3 +74,32 @@ export function matches(filter: string, topic: string): boolean {
     t++;
   }
 }
+
+/** Whether everything that the inner filter matches is matched by the outer one too. Never wrongly true. */
+export function covers(outer: string, inner: string): boolean {
+  const a = outer.split('/');
+  const b = inner.split('/');
+  if (isApart(a[0], b[0])) return false;
+  for (let i = 0; ; i++) {
+    if (a[i] === '#') return true;
+    if (a[i] === undefined || b[i] === undefined) return a[i] === b[i];
+    if (b[i] === '#' || (a[i] !== '+' && a[i] !== b[i])) return false;
+  }
+}
+
+/** Whether there is a topic that both filters match. */
+export function overlap(one: string, other: string): boolean {
+  const a = one.split('/');
+  const b = other.split('/');
+  if (isApart(a[0], b[0]) || isApart(b[0], a[0])) return false;
+  for (let i = 0; ; i++) {
+    if (a[i] === '#' || b[i] === '#') return true;
+    if (a[i] === undefined || b[i] === undefined) return a[i] === b[i];
+    if (a[i] !== '+' && b[i] !== '+' && a[i] !== b[i]) return false;
+  }
+}
+
+/** A leading wildcard beside a `$`-level [MQTT-4.7.2-1]. */
+function isApart(wild: string | undefined, level: string | undefined): boolean {
+  return (wild === '+' || wild === '#') && level?.startsWith('$') === true;
+}
