@@ -10,6 +10,7 @@ import type { Config } from './config/schema.ts';
 import { accessHooks } from './engine/access-hooks.ts';
 import { Engine } from './engine/engine.ts';
 import { noHooks } from './engine/hooks.ts';
+import { recheckSubscriptions } from './engine/recheck.ts';
 import { openState } from './engine/open-state.ts';
 import { openListeners, type Listeners } from './listener/listeners.ts';
 
@@ -58,6 +59,7 @@ async function build(config: Config, log: Logger, opened: (() => Promise<void> |
   const hooks = access === null ? noHooks : accessHooks(access);
   const engine = new Engine({ config, store, cluster, clock, log, metrics, hooks });
   await engine.start();
+  access?.list?.watch(() => void recheckSubscriptions(engine));
   opened.push(() => engine.stop());
   const bridge = startBridge(config, engine, metrics, clock, log);
   if (bridge !== null) opened.push(() => bridge.stop());

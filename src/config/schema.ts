@@ -48,6 +48,15 @@ export const options = {
       text: 'The users and their hashed passwords, as `swarmq passwd` writes them; the password files of mosquitto are read too. '
         + 'Looked at each second: changes are taken over at once. Clients may use user name and password, or SCRAM-SHA-256 with MQTT 5.',
     }),
+    aclFile: optionalText({
+      flag: '--acl-file <file>',
+      text: 'Who may publish and subscribe to what: rules, one a line; the access lists of mosquitto are read too. '
+        + 'Looked at each second: changes are taken over at once. Absent: whoever is let in may do everything.',
+    }),
+    noMatch: choice(['deny', 'allow'], {
+      default: 'deny',
+      text: 'What holds where no rule of `auth.aclFile` fits.',
+    }),
     hashesAtOnce: integer({
       default: 2,
       min: 1,

@@ -223,7 +223,7 @@ export class Broker extends Aedes {
 
 function checkOptions({ mq, persistence, store, cluster, redis, config }: BrokerOptions): void {
   const faults = [
-    config !== undefined && config.auth.passwordFile !== null ? 'config.auth: who may come in is decided by the hooks of the program' : null,
+    config !== undefined && (config.auth.passwordFile ?? config.auth.aclFile) !== null ? 'config.auth: the hooks of the program decide who may come in, and what they may do' : null,
     mq !== undefined ? 'mq: messages go through the cluster, give redis instead' : null,
     persistence !== undefined ? 'persistence: sessions are kept in the store, give redis or store instead' : null,
     store !== undefined && redis !== undefined ? 'store and redis: give one of them' : null,

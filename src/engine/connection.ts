@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { Permit } from '../auth/permit.ts';
 import { asBrokerError, BrokerError } from '../base/errors.ts';
 import type { Message, Qos } from '../base/message.ts';
 import { FrameReader } from '../codec/frames.ts';
@@ -54,6 +55,8 @@ export class Connection {
   /** what the embedding API shows of this connection; made when first asked for */
   facade: object | null = null;
   username: string | null = null;
+  /** what the access list allows it; null: there is none */
+  permit: Permit | null = null;
   /** null: CONNECT named no authentication method */
   authentication: Authentication | null = null;
   keepAliveSeconds = 0;

@@ -100,7 +100,8 @@ describe('user name and password', () => {
     await node.stop();
   });
 
-  it('take effect when the file changes; a file that cannot be understood, or is gone, changes nothing', async () => {
+  it('take effect when the file changes; a file that cannot be understood, or is gone, changes nothing', async function () {
+    this.timeout(60_000);
     const changing = join(folder.path, 'changing');
     await editPasswords(changing, 'anna', await passwordLine('anna', { ...quick, password: 'first' }));
     const node = await startNode({ set: { 'auth.passwordFile': changing } });
@@ -108,18 +109,18 @@ describe('user name and password', () => {
     assert.equal(codeOf(await enter(node, 4, 'anna', 'first')), 0);
 
     await editPasswords(changing, 'anna', await passwordLine('anna', { ...quick, password: 'second' }));
-    await eventually(async () => codeOf(await enter(node, 4, 'anna', 'second')) === 0, { what: 'the second password' });
+    await eventually(async () => codeOf(await enter(node, 4, 'anna', 'second')) === 0, { what: 'the second password', withinMs: 15_000 });
     assert.equal(codeOf(await enter(node, 4, 'anna', 'first')), 4);
 
     writeFileSync(changing, 'anna:second\n');
-    await eventually(async () => (await stale()) === 1, { what: 'a stale file' });
+    await eventually(async () => (await stale()) === 1, { what: 'a stale file', withinMs: 15_000 });
     assert.equal(codeOf(await enter(node, 4, 'anna', 'second')), 0);
     rmSync(changing);
     await editPasswords(changing, 'anna', await passwordLine('anna', { ...quick, password: 'third' }));
-    await eventually(async () => codeOf(await enter(node, 4, 'anna', 'third')) === 0, { what: 'the third password' });
+    await eventually(async () => codeOf(await enter(node, 4, 'anna', 'third')) === 0, { what: 'the third password', withinMs: 15_000 });
     assert.equal(await stale(), 0);
     rmSync(changing);
-    await eventually(async () => (await stale()) === 1, { what: 'a missing file' });
+    await eventually(async () => (await stale()) === 1, { what: 'a missing file', withinMs: 15_000 });
     assert.equal(codeOf(await enter(node, 4, 'anna', 'third')), 0);
     await node.stop();
   });

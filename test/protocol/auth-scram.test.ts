@@ -212,7 +212,7 @@ describe('SCRAM-SHA-256 at CONNECT [MQTT 5, 4.12]', () => {
   it('takes changes of the file over while clients are connected', async () => {
     const client = await entered(node());
     await editPasswords(file, 'late', await passwordLine('late', { password: 'comer', costLog2: 10, scramIterations: 5000 }));
-    await eventually(() => node().logs().some(({ msg }) => msg === 'a file was changed and taken over'), { what: 'the new file' });
+    await eventually(() => node().logs().some(({ msg }) => msg === 'a file was changed and taken over'), { what: 'the new file', withinMs: 15_000 });
     await leave(await entered(node(), 'late', 'comer'));
     await client.expectQuiet();
     await leave(client);

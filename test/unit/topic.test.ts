@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { hasWildcard, isTopicFilter, isTopicName, matches, parseShared } from '../../src/base/topic.ts';
+import { covers, hasWildcard, isTopicFilter, isTopicName, matches, overlap, parseShared } from '../../src/base/topic.ts';
 import { randomFrom } from '../support/codec.ts';
 
 /** The rule of matching as the standard tells it, level by level. [MQTT 5, 4.7] */
@@ -91,5 +91,36 @@ describe('topic', () => {
       if (topic.join('/') === '' || filter.join('/') === '') continue;
       assert.equal(matches(filter.join('/'), topic.join('/')), matchesByLevels(filter, topic), text);
     }
+  });
+});
+
+describe('two filters', () => {
+  const levels = ['a', '$b', '', '+', '#'];
+  const words = (depth: number): string[][] => (depth === 0 ? [[]] : words(depth - 1).flatMap((word) => [word, ...levels.map((level) => [...word, level])]));
+  const all = [...new Set(words(3).filter((word) => word.length > 0).map((word) => word.join('/')))];
+  // the empty topic is none, but `+` and `/#` would both match it
+  const topics = ['', ...all.filter(isTopicName)];
+  const filters = all.filter(isTopicFilter);
+
+  it('overlap when a topic matches both', () => {
+    for (const one of filters) {
+      for (const other of filters) {
+        const both = topics.some((topic) => matches(one, topic) && matches(other, topic));
+        assert.equal(overlap(one, other), both, `${one} ${other}`);
+      }
+    }
+  });
+
+  it('cover one another only when every topic of the inner one matches the outer one', () => {
+    let covered = 0;
+    for (const outer of filters) {
+      for (const inner of filters) {
+        if (!covers(outer, inner)) continue;
+        covered++;
+        const escaped = topics.find((topic) => matches(inner, topic) && !matches(outer, topic));
+        assert.equal(escaped, undefined, `${outer} ${inner}`);
+      }
+    }
+    assert.ok(covered > filters.length, 'each filter covers itself, and some cover others');
   });
 });
