@@ -32,8 +32,9 @@ export class ControlBus {
     this.#link = link;
     this.#log = log;
     this.#hear = hear;
-    this.#words = link.blocking();
-    this.#ways = link.blocking();
+    const channel = this.#channel(null);
+    this.#words = link.blocking(channel);
+    this.#ways = link.blocking(channel);
     // Subscriptions are renewed below: done by the client library, a failure would be nobody's and end the process.
     this.#words.options.autoResubscribe = false;
     this.#emitter = mqemitterRedis({ subConn: this.#words, pubConn: this.#ways });
@@ -126,9 +127,16 @@ export class ControlBus {
     });
   }
 
-  /** The channel of a life, or of all. It holds no character with a meaning in patterns. */
+  /**
+   * The channel of a life, or of all. It holds no character with a meaning in patterns. All share a hash tag: in a Redis
+   * Cluster every node listens and asks on one and the same server, which therefore knows who is heard.
+   */
   #channel(to: Incarnation | null): string {
-    const name = `${this.#link.keys.prefix}control:${to ?? 'all'}`;
-    return name.replace(/[^A-Za-z0-9_.:-]/g, (c) => '%' + c.charCodeAt(0).toString(16).padStart(4, '0'));
+    const { prefix } = this.#link.keys;
+    return `${encode(prefix)}{control}:${encode(to ?? 'all')}`;
   }
+}
+
+function encode(part: string): string {
+  return part.replace(/[^A-Za-z0-9_.:-]/g, (c) => '%' + c.charCodeAt(0).toString(16).padStart(4, '0'));
 }

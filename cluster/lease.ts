@@ -111,7 +111,8 @@ export class Lease {
   }
 
   #run(incarnation: Incarnation): ReturnType<typeof leaseRenew.run> {
-    return leaseRenew.run(this.#link, { lease: this.#link.keys.lease(incarnation) }, { lease_ms: this.#options.leaseMs });
+    // what a failover loses of it is set again: too few replicas are no reason to doubt it
+    return leaseRenew.run(this.#link.unconfirmed, { lease: this.#link.keys.lease(incarnation) }, { lease_ms: this.#options.leaseMs });
   }
 
   #schedule(inMs: number): void {

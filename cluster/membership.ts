@@ -32,9 +32,7 @@ export class Membership {
   #lastLook = 0;
   #isWatching = false;
   #timer: NodeJS.Timeout | undefined;
-  readonly #unsettle = (): void => {
-    this.#steadySince = Infinity;
-  };
+  #unwatch: () => void = () => undefined;
 
   /** `isCertain`: whether this node's own lease is. `onDead` is called at each look until it is buried. */
   constructor(
@@ -69,7 +67,9 @@ export class Membership {
   /** Looks once, and then on and on until `stop`. */
   async watch(): Promise<void> {
     this.#isWatching = true;
-    this.#link.client.on('ready', this.#unsettle);
+    this.#unwatch = this.#link.onAnew(() => {
+      this.#unsettle();
+    });
     await this.#look();
     this.#again();
   }
@@ -77,7 +77,11 @@ export class Membership {
   stop(): void {
     this.#isWatching = false;
     clearTimeout(this.#timer);
-    this.#link.client.off('ready', this.#unsettle);
+    this.#unwatch();
+  }
+
+  #unsettle(): void {
+    this.#steadySince = Infinity;
   }
 
   #again(): void {

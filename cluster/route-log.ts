@@ -23,11 +23,12 @@ export interface RouteLogOptions {
  * The routes in Redis: a table (the truth), and a log of its changes with ids `1-1`, `1-2`, ... without a gap.
  *
  * following  the sink is the table as of `#last`; news are applied in order, and what was applied before is passed over
- * behind     not so, or not for certain: nothing loaded yet, a gap was found, or the connection to Redis was made anew and
- *            the log may have lost its end in a failover. Only `load` and `catchUp` lead back
+ * behind     not so, or not for certain: nothing loaded yet, a gap was found, the log lost its end in a failover, or the tail's
+ *            connection was made anew. Only `load` and `catchUp` lead back
  *
- * Catching up reads on when the last change applied here still stands in the log at its place (so our history is a
- * beginning of the log's), and takes the snapshot otherwise.
+ * Every look begins with the last change applied here: when it stands in the log at its place, our history is a beginning of
+ * the log's. A log that a failover cut short, or that grew again in another way, is thus noticed by the very commit that reads
+ * it. All looks, and the snapshot, go the way of the batches: whatever server has the commit is the one that is asked.
  */
 export class RouteLog implements Routes {
   readonly #link: RedisLink;
@@ -37,14 +38,12 @@ export class RouteLog implements Routes {
   #sink: RouteSink | null = null;
   #isFollowing = false;
   #catchingUp: Promise<void> | null = null;
-  /** number of the last change applied, and the change itself */
-  #last = 0;
-  #lastFields: readonly Buffer[] = [];
+  /** the last change applied */
+  #last: Place = beginning;
   #readCommand: Buffer = Buffer.alloc(0);
   #tail: Tail | null = null;
-  readonly #doubt = (): void => {
-    this.#isFollowing = false;
-  };
+  /** what stood last when a batch looked */
+  readonly #looks = new WeakMap<Batch, Place>();
 
   constructor(link: RedisLink, options: RouteLogOptions) {
     this.#link = link;
@@ -53,7 +52,7 @@ export class RouteLog implements Routes {
       this.#written(changes, seq);
     });
     this.#behind = options.metrics.counter('swarmq_route_log_behind_total', 'Times that the snapshot of the routes was taken again');
-    this.#reached(0, []);
+    this.#reached(beginning);
   }
 
   async load(sink: RouteSink): Promise<void> {
@@ -61,8 +60,9 @@ export class RouteLog implements Routes {
     this.#sink = sink;
     await this.#alone(() => this.#snapshot(sink));
     if (this.#tail !== null) return;
-    this.#link.client.on('ready', this.#doubt);
-    this.#tail = new Tail(this.#link, this.#link.keys.routeLog());
+    this.#tail = new Tail(this.#link, this.#link.keys.routeLog(), () => {
+      this.#isFollowing = false;
+    });
     void this.#keepUp(this.#tail);
   }
 
@@ -71,25 +71,23 @@ export class RouteLog implements Routes {
   }
 
   read(batch: Batch): number {
+    this.#looks.set(batch, this.#last);
     return (batch as RedisBatch).begin(this.#readCommand);
   }
 
   follow(batch: Batch, slot: number): boolean {
     if (!this.#isFollowing || this.#sink === null) return false;
-    const reply = (batch as RedisBatch).reply(slot);
-    if (reply === null) return true;
-    return this.#apply(this.#sink, entriesOf(reply)) === 'all';
+    return this.#take(this.#sink, entriesOf((batch as RedisBatch).reply(slot)), this.#looks.get(batch) ?? this.#last) === 'all';
   }
 
   /** Resolves once the sink is up to date, however long Redis is away; rejects only when the way to Redis is closed. */
   catchUp(): Promise<void> {
-    return this.#catchingUp ?? this.#alone(() => this.#link.patiently(() => this.#recover(), Infinity));
+    return this.#catchingUp ?? this.#alone(() => this.#recover());
   }
 
   close(): void {
     this.#tail?.end();
     this.#tail = null;
-    this.#link.client.off('ready', this.#doubt);
     this.#isFollowing = false;
     this.#sink = null;
   }
@@ -102,7 +100,7 @@ export class RouteLog implements Routes {
     while (this.#tail === tail) {
       try {
         if (!this.#isFollowing) await this.catchUp();
-        const news = await tail.next(`1-${this.#last}`, entriesAtOnce);
+        const news = await tail.next(`1-${this.#last.seq}`, entriesAtOnce);
         if (news.length > 0 && this.#isFollowing && this.#sink !== null) this.#apply(this.#sink, news);
       } catch (error) {
         this.#options.log.debug({ error: String(error) }, 'the route log could not be followed: trying again');
@@ -122,20 +120,13 @@ export class RouteLog implements Routes {
   async #recover(): Promise<void> {
     const sink = this.#sink;
     if (sink === null) return;
-    if ((this.#isFollowing || (await this.#isOurHistory())) && (await this.#forward(sink))) {
+    if ((this.#isFollowing || this.#last.seq > 0) && (await this.#forward(sink))) {
       this.#isFollowing = true;
       return;
     }
     this.#behind.value++;
-    this.#options.log.warn({ last: this.#last }, 'the routes fell behind their log: taking the snapshot again');
+    this.#options.log.warn({ last: this.#last.seq }, 'the routes fell behind their log: taking the snapshot again');
     await this.#snapshot(sink);
-  }
-
-  async #isOurHistory(): Promise<boolean> {
-    const id = `1-${this.#last}`;
-    const found = (await this.#link.command('XRANGE', this.#link.keys.routeLog(), id, id)) as unknown as StreamEntry[];
-    const fields = found[0]?.[1];
-    return fields?.length === this.#lastFields.length && fields.every((field, i) => field.equals(this.#lastFields[i]!));
   }
 
   async #snapshot(sink: RouteSink): Promise<void> {
@@ -143,12 +134,12 @@ export class RouteLog implements Routes {
     do {
       this.#isFollowing = false;
       // The end of the log first: what changes while the table is read comes again with the log.
-      const newest = (await this.#link.command('XREVRANGE', keys.routeLog(), '+', '-', 'COUNT', 1)) as unknown as StreamEntry[];
+      const newest = (await this.#link.ask('XREVRANGE', keys.routeLog(), '+', '-', 'COUNT', 1)) as unknown as StreamEntry[];
       sink.reset();
-      this.#reached(seqOf(newest[0]?.[0]), newest[0]?.[1] ?? []);
+      this.#reached(newest[0] === undefined ? beginning : { seq: seqOf(newest[0][0]), fields: newest[0][1] });
       let cursor = '0';
       do {
-        const [next, pairs] = (await this.#link.command('HSCAN', keys.routes(), cursor, 'COUNT', fieldsAtOnce)) as [Buffer, Buffer[]];
+        const [next, pairs] = (await this.#link.ask('HSCAN', keys.routes(), cursor, 'COUNT', fieldsAtOnce)) as [Buffer, Buffer[]];
         cursor = next.toString();
         for (let i = 0; i + 1 < pairs.length; i += 2) this.#tell(sink, pairs[i]!, optionsInTable(pairs[i + 1]!));
       } while (cursor !== '0');
@@ -156,35 +147,43 @@ export class RouteLog implements Routes {
     this.#isFollowing = true;
   }
 
-  /** Reads the log to its present end. False when there is a gap. */
+  /** Reads the log to its present end. False when our history is none of it any more, or there is a gap. */
   async #forward(sink: RouteSink): Promise<boolean> {
     for (;;) {
-      const reply = await this.#link.command('XREAD', 'COUNT', entriesAtOnce, 'STREAMS', this.#link.keys.routeLog(), `1-${this.#last}`);
-      if (reply === null) return true;
-      const outcome = this.#apply(sink, entriesOf(reply));
+      const from = this.#last;
+      const reply = await this.#link.ask('XREAD', 'COUNT', entriesAtOnce, 'STREAMS', this.#link.keys.routeLog(), before(from));
+      const outcome = this.#take(sink, entriesOf(reply), from);
       if (outcome !== 'more') return outcome === 'all';
     }
+  }
+
+  /** Applies what a look found that began with the change at `from`. */
+  #take(sink: RouteSink, entries: readonly StreamEntry[], from: Place): 'all' | 'more' | 'gap' {
+    if (from.seq > 0 && !isAt(from, entries[0])) {
+      this.#isFollowing = false;
+      return 'gap';
+    }
+    return this.#apply(sink, entries);
   }
 
   #apply(sink: RouteSink, entries: readonly StreamEntry[]): 'all' | 'more' | 'gap' {
     let outcome: 'all' | 'more' | 'gap' = entries.length < entriesAtOnce ? 'all' : 'more';
     let last = this.#last;
-    let fields = this.#lastFields;
     for (const entry of entries) {
       const seq = seqOf(entry[0]);
-      if (seq <= last) continue;
-      if (seq > last + 1) {
+      if (seq <= last.seq) continue;
+      if (seq > last.seq + 1) {
         outcome = 'gap';
         this.#isFollowing = false;
         break;
       }
-      last = seq;
-      fields = entry[1];
+      const fields = entry[1];
+      last = { seq, fields };
       const value = fields[1];
       if (fields.length !== 2 || value === undefined || value.length === 0) continue;
       this.#tell(sink, fields[0]!, optionsInLog(value));
     }
-    this.#reached(last, fields);
+    this.#reached(last);
     return outcome;
   }
 
@@ -198,17 +197,35 @@ export class RouteLog implements Routes {
     if (end >= 0) sink.change({ filter: field.toString('utf8', 0, end), target: field.toString('utf8', end + 1), options });
   }
 
-  #reached(seq: number, fields: readonly Buffer[]): void {
-    if (seq === this.#last && this.#readCommand.length > 0) return;
-    this.#last = seq;
-    this.#lastFields = fields;
-    this.#readCommand = encodeParts(6, 'XREAD', 'COUNT', String(entriesAtOnce), 'STREAMS', this.#link.keys.routeLog(), `1-${seq}`);
+  #reached(last: Place): void {
+    if (last === this.#last && this.#readCommand.length > 0) return;
+    this.#last = last;
+    this.#readCommand = encodeParts(6, 'XREAD', 'COUNT', String(entriesAtOnce), 'STREAMS', this.#link.keys.routeLog(), before(last));
   }
+}
+
+/** A change and its place in the log. */
+interface Place {
+  readonly seq: number;
+  readonly fields: readonly Buffer[];
+}
+
+const beginning: Place = { seq: 0, fields: [] };
+
+/** The id after which a look begins with the change at this place. */
+function before({ seq }: Place): string {
+  return `1-${Math.max(0, seq - 1)}`;
+}
+
+function isAt({ seq, fields }: Place, entry: StreamEntry | undefined): boolean {
+  if (entry === undefined || seqOf(entry[0]) !== seq || entry[1].length !== fields.length) return false;
+  return entry[1].every((field, i) => field.equals(fields[i]!));
 }
 
 const minus = 0x2d;
 
 function entriesOf(reply: Reply): readonly StreamEntry[] {
+  if (reply === null) return [];
   return (reply as unknown as [[Buffer, StreamEntry[]]])[0][1];
 }
 

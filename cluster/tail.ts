@@ -11,17 +11,19 @@ export class Tail {
   readonly #key: string;
   readonly #redis: ReturnType<RedisLink['blocking']>;
 
-  constructor(link: RedisLink, key: string) {
+  /** `onAnew` is called when the connection was made again, perhaps to another server. */
+  constructor(link: RedisLink, key: string, onAnew: () => void = () => undefined) {
     this.#link = link;
     this.#key = key;
-    this.#redis = link.blocking();
+    this.#redis = link.blocking(key);
+    this.#redis.once('ready', () => this.#redis.on('ready', onAnew));
   }
 
   /** The entries after `last`, at most `count`, as soon as there are any; none when none came for two seconds. */
   async next(last: string, count: number): Promise<readonly StreamEntry[]> {
     // A connection that died without a word would block for ever.
     const watchdog = setTimeout(() => {
-      this.#redis.disconnect(true);
+      if (this.#redis.status === 'ready') this.#redis.disconnect(true);
     }, blockMs + this.#link.settings.commandTimeoutMs).unref();
     try {
       const reply = (await this.#redis.callBuffer('XREAD', 'COUNT', count, 'BLOCK', blockMs, 'STREAMS', this.#key, last)) as Reply;

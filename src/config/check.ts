@@ -1,3 +1,4 @@
+import { parseRedisUrl, type RedisPlace } from '../base/redis-url.ts';
 import { isLoopback } from './listener.ts';
 import type { Refuse } from './option.ts';
 import type { Config } from './schema.ts';
@@ -42,7 +43,21 @@ const relations: readonly Relation[] = [
         refuse('redis.password', redis.password, problem);
       };
       if (redis.url === null) no('is given without redis.url: give that too (--redis), or remove it');
-      else if (new URL(redis.url).password !== '') no('is given twice: remove it here or from redis.url');
+      else if (placeOf(redis.url)?.password) no('is given twice: remove it here or from redis.url');
+    },
+  },
+  {
+    paths: ['redis.url', 'redis.sentinelPassword'],
+    check({ redis }, refuse) {
+      if (redis.sentinelPassword === null || placeOf(redis.url)?.kind === 'sentinel') return;
+      refuse('redis.sentinelPassword', redis.sentinelPassword, 'is given, but redis.url names no Sentinels: write redis+sentinel://, or remove it');
+    },
+  },
+  {
+    paths: ['commit.waitReplicas', 'redis.url'],
+    check({ commit, redis }, refuse) {
+      if (commit.waitReplicas === 0 || redis.url !== null) return;
+      refuse('commit.waitReplicas', commit.waitReplicas, 'waits for replicas of Redis, but redis.url is not given: give it, or 0 here');
     },
   },
   {
@@ -121,4 +136,9 @@ export function checkRelations(config: Config, isReadable: (path: string) => boo
   for (const { paths, check } of relations) {
     if (paths.every(isReadable)) check(config, refuse);
   }
+}
+
+function placeOf(url: string | null): RedisPlace | null {
+  const place = url === null ? null : parseRedisUrl(url);
+  return typeof place === 'object' ? place : null;
 }

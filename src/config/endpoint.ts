@@ -1,3 +1,4 @@
+import { parseRedisUrl } from '../base/redis-url.ts';
 import type { Address } from './option.ts';
 
 /** `host:port` or `[IPv6]:port` taken apart; null when it is neither. Port 0 means any free one. */
@@ -14,11 +15,8 @@ export function checkHostPort(text: string): string | null {
 }
 
 export function checkRedisUrl(text: string): string | null {
-  const advice = 'is no Redis URL: write redis://host:6379, rediss:// for TLS, with user:password@ before the host when needed';
-  if (!URL.canParse(text)) return advice;
-  const { protocol, hostname, pathname, search, hash } = new URL(text);
-  if ((protocol !== 'redis:' && protocol !== 'rediss:') || hostname === '' || search !== '' || hash !== '') return advice;
-  return /^(\/\d*)?$/.test(pathname) ? null : 'names no database: after the port there may only be its number, for example /0';
+  const place = parseRedisUrl(text);
+  return typeof place === 'string' ? place : null;
 }
 
 /** Names of servers as MQTT 5 gives them to clients [MQTT 5, 4.11]: `host` or `host:port`, with blanks between. */

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { LineCounter, parseDocument } from 'yaml';
 import { BrokerError } from '../base/errors.ts';
+import { withPassword } from '../base/redis-url.ts';
 import { checkRelations } from './check.ts';
 import { configInvalid, type ConfigFault } from './fault.ts';
 import type { Refuse } from './option.ts';
@@ -132,7 +133,5 @@ function isServiceLink(variable: string, value: string): boolean {
 function withRedisPassword(config: Config): Config {
   const { url, password } = config.redis;
   if (url === null || password === null) return config;
-  const complete = new URL(url);
-  complete.password = encodeURIComponent(password);
-  return { ...config, redis: { ...config.redis, url: complete.href } };
+  return { ...config, redis: { ...config.redis, url: withPassword(url, password) } };
 }

@@ -72,11 +72,18 @@ export const options = {
   redis: {
     url: optionalText({
       flag: '--redis <url>',
-      text: 'The Redis that all nodes share: `redis://` or `rediss://`, with user, password and database when needed. '
-        + 'Absent: one node alone, on a store in memory that is gone when it stops.',
+      text: 'The Redis that all nodes share: `redis://host:6379`; `redis+sentinel://host:26379,host:26379/name` for the primary that Sentinel '
+        + 'calls so; `redis+cluster://host:6379,host:6379` for a Redis Cluster. `rediss` instead of `redis`: over TLS. User, password and database '
+        + 'when needed. Absent: one node alone, on a store in memory that is gone when it stops.',
       check: checkRedisUrl,
     }),
     password: optionalText({ secret: true, text: 'The password of Redis, when it is kept apart from the URL.' }),
+    sentinelPassword: optionalText({ secret: true, text: 'The password of the Sentinels, when they ask for one.' }),
+    allowEviction: toggle({
+      default: false,
+      text: 'Start on a Redis that throws keys away when it is full (`maxmemory-policy allkeys-…`): sessions, queues and acknowledged messages '
+        + 'can be lost then.',
+    }),
     prefix: text({
       default: 'sq:',
       text: 'What every Redis key starts with. Nodes of one cluster share it; two clusters on one Redis differ in it.',
@@ -339,6 +346,20 @@ export const options = {
       min: 65_536,
       unit: 'bytes',
       text: 'Bytes that may wait for a commit. Over it the node stops reading from those who publish what needs one.',
+    }),
+    waitReplicas: integer({
+      default: 0,
+      min: 0,
+      max: 100,
+      text: 'How many replicas of Redis must have a commit before it is acknowledged (`WAIT`). With fewer, acknowledgements wait. '
+        + '0: none, so a failover of Redis can lose what was acknowledged in its last moments.',
+    }),
+    waitTimeoutMs: integer({
+      default: 1_000,
+      min: 10,
+      max: 60_000,
+      unit: 'ms',
+      text: 'After so long without enough replicas the node says so and waits on: it is not ready, and refuses clients that connect.',
     }),
   },
   drain: {

@@ -35,6 +35,7 @@ export interface Counts {
   readonly accepted: Counter;
   readonly connects: Counter;
   readonly takeovers: Counter;
+  readonly cutQueues: Counter;
   readonly wills: Counter;
   readonly expiredSessions: Counter;
   readonly expiredRetained: Counter;
@@ -59,6 +60,7 @@ export function makeCounts(metrics: Metrics): Counts {
     accepted: metrics.counter('swarmq_connections_accepted_total', 'Connections that were opened, whatever came of them'),
     connects: metrics.counter('swarmq_connects_total', 'Connections that were accepted with a CONNACK'),
     takeovers: metrics.counter('swarmq_takeovers_total', 'Sessions that were let go to another connection'),
+    cutQueues: metrics.counter('swarmq_queues_cut_total', 'Clients sent away because a failover of the store took back the end of their queue'),
     wills: metrics.counter('swarmq_wills_total', 'Wills that were published'),
     expiredSessions: metrics.counter('swarmq_sessions_expired_total', 'Sessions that ended because their expiry had passed'),
     handshakesFailed: metrics.counters('swarmq_handshakes_failed_total', 'Connections that ended before MQTT began: TLS or WebSocket could not be agreed on', 'kind'),

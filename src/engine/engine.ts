@@ -17,6 +17,7 @@ import { buryClient } from './bury.ts';
 import { Commit } from './commit.ts';
 import { Connection } from './connection.ts';
 import { makeCounts, type Counts } from './counts.ts';
+import { lookForCutQueues } from './cut-queues.ts';
 import type { Hooks } from './hooks.ts';
 import { Groups } from './groups.ts';
 import { Interest } from './interest.ts';
@@ -131,6 +132,7 @@ export class Engine {
       buryRoutes: (dead) => this.cluster.routes.change(this.routes.removalsOf(dead)),
       control: () => undefined,
     });
+    this.store.onAnew((batch) => lookForCutQueues(this, batch));
     await this.cluster.routes.load(this.routes);
     this.#tickedAt = this.clock.monotonic();
     this.#ticker = setInterval(() => {

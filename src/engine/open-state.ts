@@ -34,7 +34,8 @@ export async function openState(
     const store = openMemoryStore(tools.clock, limits);
     return { store, cluster: alone(config.node.id), close: () => store.close() };
   }
-  const link = await RedisLink.open({ ...config.redis, url, log: tools.log });
+  const { waitReplicas, waitTimeoutMs } = config.commit;
+  const link = await RedisLink.open({ ...config.redis, url, waitReplicas, waitTimeoutMs, log: tools.log, metrics: tools.metrics });
   const store = openRedisStore(link, limits, tools.log);
   const { leaseMs, renewMs } = config.cluster;
   const cluster = joinCluster(link, { node: config.node.id, leaseMs, renewMs, facts, ...tools });

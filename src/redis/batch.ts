@@ -112,8 +112,13 @@ export class RedisBatch implements Batch {
       done(null);
       return;
     }
+    this.expect();
+    this.#link.send(this, done);
+  }
+
+  /** For the link alone: makes room for the replies. */
+  expect(): void {
     this.#replies = new Array<Reply>(this.#starts.length).fill(null);
-    this.#link.send(this, null, done);
   }
 
   /** For the link alone: writes the commands of these slots (null: all) to the connection. */
@@ -196,7 +201,7 @@ export class RedisBatch implements Batch {
 
 /** What a batch needs from its link. */
 export interface BatchLink {
-  send(batch: RedisBatch, slots: number[] | null, done: (error: Error | null) => void): void;
+  send(batch: RedisBatch, done: (error: Error | null) => void): void;
 }
 
 /** The first `fixed.length` of `parts` parts of a command, for `RedisBatch.begin`. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import type { Redis } from 'ioredis';
 import { BrokerError } from '../base/errors.ts';
 import type { Arg, RedisBatch, Reply } from './batch.ts';
 
@@ -25,6 +26,11 @@ export interface ScriptRunner {
 
 /** Scripts made so far, so that each new connection can be told of all of them. */
 export const allScripts: Script<string, string>[] = [];
+
+/** Tells the server of all scripts, so that batches need only name them. */
+export function loadScripts(redis: Redis): void {
+  for (const script of allScripts) redis.call('SCRIPT', 'LOAD', script.source).catch(() => undefined);
+}
 
 /**
  * One Lua file: one state transition. The file's header is its signature; header, `local` lines and the names given here

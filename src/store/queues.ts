@@ -79,6 +79,12 @@ export interface Queues {
   /** How many messages the queue holds, sent or not. */
   size(queue: QueueRef): Promise<number>;
 
+  /** Asks for the number that the queue gave last. Slot: `lastSeq`. */
+  last(batch: Batch, queue: QueueRef): number;
+
+  /** That number, 0 when there is no queue. */
+  lastSeq(batch: Batch, slot: number): number;
+
   /** Removes acknowledged messages (PUBACK, or PUBCOMP without a record of the PUBREC). Slot: `owned`. */
   acknowledge(batch: Batch, queue: QueueRef, epoch: number, seqs: readonly number[]): number;
 

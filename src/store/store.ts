@@ -38,6 +38,11 @@ export interface Store {
   readonly due: Due;
   /** An empty batch. The memory of earlier ones is used again: replies are read in the turn of the event loop in which they came. */
   begin(): Batch;
+  /**
+   * `ask` is called whenever the way to the store was made anew, perhaps to a server that lost its last moments: what it
+   * appends is carried out before anything else, and then what it gave is called. The store in memory never calls it.
+   */
+  onAnew(ask: (batch: Batch) => () => void): void;
   /** For how long the store has been out of reach, in ms; 0 when it is here. */
   readonly awayMs: number;
   /** Why the store, though it is here, takes nothing at the moment; null when it does. */

@@ -130,8 +130,8 @@ export class Joined {
   /** From now on no connection that blocks can be made: the node learns of routes by its commits alone. */
   deafen(): void {
     const make = this.link.blocking.bind(this.link);
-    this.link.blocking = () => {
-      const redis = make();
+    this.link.blocking = (key) => {
+      const redis = make(key);
       redis.disconnect();
       return redis;
     };

@@ -199,7 +199,7 @@ describe('nodes: routes', () => {
     const caughtUp = a.cluster.routes.catchUp();
     await server.restart();
     await caughtUp;
-    await a.cluster.routes.change([wants('f', 'x')]);
+    await a.link.patiently(() => a.cluster.routes.change([wants('f', 'x')]), 5_000);
     await eventually(async () => (await a.follow()) && a.table.all.length === 1, { what: 'route' });
   });
 

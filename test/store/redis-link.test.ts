@@ -219,6 +219,55 @@ describe('link to Redis', () => {
     await server.restart();
   });
 
+  it('a Redis that would throw away what it is to keep is refused, unless that is allowed', async () => {
+    const evicting = await startRedis({ args: ['--maxmemory', '100mb', '--maxmemory-policy', 'allkeys-lru'] });
+    await assert.rejects(openLink(evicting), (error) => error instanceof BrokerError && error.code === 'config-invalid' && /allkeys-lru/.test(error.message));
+    const link = await openLink(evicting, { allowEviction: true });
+    assert.deepEqual(await link.command('PING'), Buffer.from('PONG'));
+  });
+
+  it('a replica is not taken for a primary', async () => {
+    const replica = await startRedis({ args: ['--replicaof', '127.0.0.1', String(server.port)] });
+    await assert.rejects(openLink(replica, { connectTimeoutMs: 500 }), (error) => isUnavailable(error) && /is a replica and not a primary/.test(String(error)));
+  });
+
+  it('with replicas to wait for, neither a batch nor a script is done before they have it', async () => {
+    const primary = await startRedis();
+    const link = await openLink(primary, { waitReplicas: 1, waitTimeoutMs: 50 });
+    const store = openRedisStore(link, limits);
+    await assert.rejects(store.sessions.claim({ clientId: 'c', owner: 'n' }), isUnavailable);
+    assert.match(String(link.refusal), /NOREPLICAS 0 of 1/);
+    const batch = link.begin();
+    const slot = batch.add('INCR', 'kept');
+    let isDone = false;
+    const done = commit(batch).then(() => (isDone = true));
+    await assert.rejects(store.sessions.claim({ clientId: 'c', owner: 'n' }), isUnavailable);
+    assert.equal(isDone, false);
+    await startRedis({ args: ['--replicaof', '127.0.0.1', String(primary.port)] });
+    await within(done, 10_000, 'the commit');
+    assert.equal(batch.reply(slot), 1);
+    assert.ok((await store.sessions.claim({ clientId: 'c', owner: 'n' })).epoch > 0);
+  });
+
+  it('what asks first is carried out before all that waits', async () => {
+    const link = await openLink(server);
+    await link.command('SET', 'first', 0);
+    let before: unknown;
+    link.onAnew((isOfBatches) => {
+      if (isOfBatches) link.first((batch) => {
+        const slot = batch.add('GET', 'first');
+        return () => (before = batch.reply(slot));
+      });
+    });
+    await server.kill();
+    const batch = link.begin();
+    batch.add('SET', 'first', 1);
+    const done = commit(batch);
+    await server.restart();
+    await within(done, 10_000, 'the commit');
+    assert.deepEqual(before, Buffer.from('0'));
+  });
+
   it('a Redis that cannot be reached is named without its password', async () => {
     const url = `redis://user:secret@127.0.0.1:${await freePort()}`;
     await assert.rejects(

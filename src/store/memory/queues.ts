@@ -83,6 +83,15 @@ export class MemoryQueues implements Queues {
     return Promise.resolve((queue as MemoryQueueRef).queue?.size ?? 0);
   }
 
+  last(batch: Batch, queue: QueueRef): number {
+    const { queue: stored } = queue as MemoryQueueRef;
+    return (batch as MemoryBatch).note(stored === null ? 0 : stored.next - 1);
+  }
+
+  lastSeq(batch: Batch, slot: number): number {
+    return (batch as MemoryBatch).results[slot] as number;
+  }
+
   acknowledge(batch: Batch, { clientId }: QueueRef, epoch: number, seqs: readonly number[]): number {
     const session = this.#accepting(clientId, epoch);
     for (const seq of seqs) session?.queue?.remove(seq);

@@ -19,6 +19,7 @@ export function openMemoryStore(clock: Clock, limits: StoreLimits): Store {
     outboxes,
     due: new MemoryDue(clock),
     begin: () => new MemoryBatch(),
+    onAnew: () => undefined,
     awayMs: 0,
     refusal: null,
     close: () => Promise.resolve(),

@@ -28,6 +28,7 @@ const forget = new Script(new URL('./lua/incoming_forget.lua', import.meta.url),
   keys: ['meta', 'incoming'],
   args: ['epoch', 'packet_ids...'],
 });
+const last = new Script(new URL('./lua/queue_last.lua', import.meta.url), { keys: ['queue'], args: [] });
 const pushOnce = new Script(new URL('./lua/queue_push_once.lua', import.meta.url), {
   keys: ['meta', 'incoming', 'targets...'],
   args: ['epoch', 'packet_id', 'appends...'],
@@ -171,6 +172,14 @@ export class RedisQueues implements Queues {
 
   async size({ clientId }: QueueRef): Promise<number> {
     return numberOf(await this.#link.command('XLEN', this.#link.keys.queue(clientId)));
+  }
+
+  last(batch: Batch, { clientId }: QueueRef): number {
+    return last.append(batch as RedisBatch, { queue: this.#link.keys.queue(clientId) }, {});
+  }
+
+  lastSeq(batch: Batch, slot: number): number {
+    return numberOf(answer((batch as RedisBatch).reply(slot)).rest[0]);
   }
 
   acknowledge(batch: Batch, { clientId }: QueueRef, epoch: number, seqs: readonly number[]): number {

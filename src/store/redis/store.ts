@@ -17,6 +17,11 @@ export function openRedisStore(link: RedisLink, limits: StoreLimits, log: Logger
     outboxes: new RedisOutboxes(link, limits.outboxMaxEntries),
     due: new RedisDue(link),
     begin: () => link.begin(),
+    onAnew: (ask) => {
+      link.onAnew((isOfBatches) => {
+        if (isOfBatches) link.first(ask);
+      });
+    },
     get awayMs() {
       return link.awayMs;
     },
