@@ -189,7 +189,7 @@ export class RouteLog implements Routes {
 
   /** Own changes count here before they come with the log, unless what came with the log is newer already. */
   #written(changes: readonly RouteChange[], seq: number): void {
-    if (this.#sink !== null && seq > this.#last) for (const change of changes) this.#sink.change(change);
+    if (this.#sink !== null && seq > this.#last.seq) for (const change of changes) this.#sink.change(change);
   }
 
   #tell(sink: RouteSink, field: Buffer, options: Buffer | null): void {
