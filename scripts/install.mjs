@@ -20,6 +20,8 @@ const packages = {
   openssl: 'openssl',
   java: 'default-jre-headless',
   mvn: 'maven',
+  python3: 'python3',
+  pip3: 'python3-pip',
 };
 
 /** The packages above that bring a system service with them. */

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { build, isFresh } from './build.mjs';
 import { ensureCommands, ensureNpm, say } from './install.mjs';
 import { ensureKafka } from './kafka-runtime.mjs';
+import { ensurePaho } from './paho.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 // a suite is a folder, or a folder in another form
@@ -19,6 +20,7 @@ const forms = {
   },
 };
 const needKafka = ['bridge', 'chaos'];
+const needPaho = ['protocol', 'protocol-3'];
 const folderLimitMs = 15 * 60_000;
 // a run that has told its figures has nothing left to do but to end
 const endLimitMs = 20_000;
@@ -111,6 +113,7 @@ async function main() {
   ensureNpm();
   ensureCommands('redis-server', 'mosquitto', 'mosquitto_pub', 'mosquitto_sub', 'kcat', 'haproxy', 'openssl');
   if (wanted.some((name) => needKafka.includes(name))) ensureKafka();
+  if (wanted.some((name) => needPaho.includes(name))) ensurePaho();
   if (!isFresh()) say('building');
   build();
 
