@@ -1,6 +1,7 @@
 import type { Message } from '../base/message.ts';
 import { hasWildcard } from '../base/topic.ts';
 import { decodeRecord, encodeRecord } from '../codec/record.ts';
+import type { RetainedWalk } from '../store/retained.ts';
 import { carryOut } from './carry-out.ts';
 import type { Engine } from './engine.ts';
 import { forwardLossy } from './publish.ts';
@@ -19,11 +20,13 @@ const mostNewer = 10_000;
 interface Order {
   readonly filter: string;
   readonly options: SubscriptionOptions;
+  /** where a wildcard goes on; null before its first page */
+  walk: RetainedWalk | null;
 }
 
 /** Sends the retained messages of a new subscription; see `RetainedFeed`. */
 export function sendRetained(engine: Engine, session: Session, filter: string, options: SubscriptionOptions): void {
-  feedOf(engine, session).add({ filter, options });
+  feedOf(engine, session).add({ filter, options, walk: null });
 }
 
 /** From now on until it has nothing more to send, the feed knows which retained messages are outdated. */
@@ -32,9 +35,9 @@ export function feedOf(engine: Engine, session: Session): RetainedFeed {
 }
 
 /**
- * The retained messages of one session's new subscriptions: one filter after the other, page by page, no faster than the client
- * takes them, beside everything else. It holds one page; the pages of all sessions together wait in line at the node's gate, so
- * that commits find their way to the store between them. The first page of a filter does not wait: a subscription that matches
+ * The retained messages of one session's new subscriptions: page by page, the filters by turns, no faster than the client takes
+ * them, beside everything else. It holds one page; the pages of all sessions together wait in line at the node's gate, so that
+ * commits find their way to the store between them. The first page of a filter does not wait there: a subscription that matches
  * little is answered at once, whoever else subscribes to everything.
  *
  * A message for a stored queue is put there when there is room in what the client is being sent, and in half of the queue. So what
@@ -82,9 +85,12 @@ export class RetainedFeed {
   async #work(): Promise<void> {
     try {
       for (let group = this.#next(); group.length > 0; group = this.#next()) {
-        if (hasWildcard(group[0]!.filter)) await this.#walk(group[0]!);
-        else await this.#find(group);
-        for (const order of group) if (this.#orders.get(order.filter) === order) this.#orders.delete(order.filter);
+        const hasMore = hasWildcard(group[0]!.filter) ? await this.#step(group[0]!) : await this.#find(group);
+        for (const order of group) {
+          if (this.#orders.get(order.filter) !== order) continue;
+          this.#orders.delete(order.filter);
+          if (hasMore) this.#orders.set(order.filter, order);
+        }
       }
     } catch (error) {
       this.#engine.logLimited('retained', error, 'retained messages could not be sent', { client: this.#session.clientId });
@@ -106,23 +112,26 @@ export class RetainedFeed {
     return group;
   }
 
-  async #find(orders: readonly Order[]): Promise<void> {
+  async #find(orders: readonly Order[]): Promise<boolean> {
     const { store } = this.#engine;
     const records = await this.#engine.patiently(() => Promise.all(orders.map(({ filter }) => store.retained.get(filter))));
     for (const [i, order] of orders.entries()) {
       const record = records[i];
       if (record != null) await this.#send(order, [record]);
     }
+    return false;
   }
 
-  async #walk(order: Order): Promise<void> {
+  /** Sends the next page. False: that was the last one. */
+  async #step(order: Order): Promise<boolean> {
     const engine = this.#engine;
-    const walk = engine.store.retained.match(order.filter);
+    const isFirst = order.walk === null;
+    const walk = (order.walk ??= engine.store.retained.match(order.filter));
     const ask = (): Promise<Buffer[] | null> => engine.patiently(() => walk.next());
-    for (let page = await ask(); page !== null; page = await engine.retainedGate.pass(ask)) {
-      await this.#send(order, page);
-      if (this.#isEnded(order)) return;
-    }
+    const page = isFirst ? await ask() : await engine.retainedGate.pass(ask);
+    if (page === null) return false;
+    await this.#send(order, page);
+    return !this.#isEnded(order);
   }
 
   #isEnded(order: Order): boolean {
