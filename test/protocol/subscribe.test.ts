@@ -103,17 +103,21 @@ forEachStore('SUBSCRIBE and UNSUBSCRIBE', (node) => {
 
     it('keeps what is on its way when the subscription ends [MQTT-3.10.4-3]', async () => {
       const session = lasting(version);
-      const client = await enter(node(), version, { ...session, clientId: `way-${version}` });
-      await subscribe(client, at('way'), 1);
-      const publisher = await enter(node(), version);
-      await send(publisher, message(at('way'), 'sent', 1));
-      const { messageId } = await client.expect({ cmd: 'publish', payload: 'sent' });
-      client.send({ cmd: 'unsubscribe', messageId: 2, unsubscriptions: [at('way')] });
-      await client.expect({ cmd: 'unsuback' });
-      await leave(client);
-      const again = await enter(node(), version, { ...session, clientId: `way-${version}` });
-      await take(again, { payload: 'sent', dup: true, messageId });
-      await again.expectQuiet();
+      for (const qos of [1, 2] as const) {
+        const clientId = `way-${version}-${qos}`;
+        const client = await enter(node(), version, { ...session, clientId });
+        await subscribe(client, at('way'), qos);
+        const publisher = await enter(node(), version);
+        await send(publisher, message(at('way'), 'sent', qos));
+        const { messageId } = await client.expect({ cmd: 'publish', payload: 'sent' });
+        client.send({ cmd: 'unsubscribe', messageId: 2, unsubscriptions: [at('way')] });
+        await client.expect({ cmd: 'unsuback' });
+        await leave(client);
+        const again = await enter(node(), version, { ...session, clientId });
+        await take(again, { payload: 'sent', qos, dup: true, messageId });
+        await again.expectQuiet();
+        await leave(again);
+      }
     });
 
     it('wildcards match as the standard says [MQTT 5, 4.7]', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { IPublishPacket } from 'mqtt-packet';
-import type { PacketClient } from '../support/packets.ts';
+import { openPackets, type PacketClient } from '../support/packets.ts';
 import { enter, forEachStore, lasting, leave, message, nodeFor, send, subscribe, take } from './conversation.ts';
 
 forEachStore('A topic alias', (node) => {
@@ -24,6 +24,18 @@ forEachStore('A topic alias', (node) => {
     other.send(message('', 'unknown', 0, { properties: { topicAlias: 1 } }));
     await other.expect({ cmd: 'disconnect', reasonCode: 0x82 });
     await other.expectClosed();
+  });
+
+  it('may be any number up to the maximum [MQTT-3.3.2-12]', async () => {
+    const publisher = await openPackets(node().port, 5);
+    const { properties } = await publisher.connect();
+    const numbers = Array.from({ length: properties?.topicAliasMaximum ?? 0 }, (_, i) => i + 1);
+    assert.equal(numbers.length, 32);
+    const subscriber = await enter(node(), 5);
+    await subscribe(subscriber, 'alias/each/#', 1);
+    for (const topicAlias of numbers) await send(publisher, message(`alias/each/${topicAlias}`, 'named', 1, { properties: { topicAlias } }));
+    for (const topicAlias of numbers) await send(publisher, message('', 'aliased', 1, { properties: { topicAlias } }));
+    for (const payload of ['named', 'aliased']) for (const number of numbers) await take(subscriber, { topic: `alias/each/${number}`, payload });
   });
 
   it('over the maximum, or 0, ends the connection with 0x94 [MQTT-3.3.2-8], [MQTT-3.3.2-9]', async () => {
