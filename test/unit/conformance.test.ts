@@ -88,24 +88,39 @@ function named(text: string): Named[] {
   return Array.from(text.matchAll(/`([a-z]+\/[\w-]+)` "([^"]+)"/g), ([, file = '', title = '']) => ({ file, title }));
 }
 
-/** The titles of the tests in these files, as mocha has them; nothing is run. */
-async function titlesIn(files: readonly string[]): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
-  const args = ['--dry-run', '--reporter', 'json', ...files.map((file) => `test/${file}.test.ts`)];
-  const mocha = spawn(process.execPath, [join(root, 'node_modules/mocha/bin/mocha.js'), ...args], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+/** The suites in which each title of a file stands. */
+type Titles = ReadonlyMap<string, readonly string[]>;
+
+/** The tests in these files, as mocha has them; nothing is run. */
+async function testsIn(files: readonly string[]): Promise<ReadonlyMap<string, Titles>> {
+  const pathOf = (file: string): string => join(root, `test/${file}.test.ts`);
+  const args = [join(root, 'node_modules/mocha/bin/mocha.js'), '--dry-run', '--reporter', 'json', ...files.map(pathOf)];
+  const mocha = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
   let output = '';
   mocha.stdout.on('data', (bytes: Buffer) => (output += bytes.toString()));
   await once(mocha, 'close');
-  const { tests } = JSON.parse(output) as { tests: { title: string; file: string }[] };
-  const titles = new Map(files.map((file) => [join(root, `test/${file}.test.ts`), new Set<string>()]));
-  for (const { title, file } of tests) titles.get(file)?.add(title);
-  return new Map(files.map((file) => [file, titles.get(join(root, `test/${file}.test.ts`))!]));
+  const { tests } = JSON.parse(output) as { tests: { title: string; fullTitle: string; file: string }[] };
+  const byPath = new Map(files.map((file) => [pathOf(file), new Map<string, string[]>()]));
+  for (const { title, fullTitle, file } of tests) {
+    const titles = byPath.get(file)!;
+    titles.set(title, [...(titles.get(title) ?? []), fullTitle.slice(0, -title.length)]);
+  }
+  return new Map(files.map((file) => [file, byPath.get(pathOf(file))!]));
 }
 
-/** Whether a title is there; `…` stands for what it says of its case. */
-function isAmong(title: string, titles: ReadonlySet<string>): boolean {
-  if (!title.includes('…')) return titles.has(title);
+/** The suites of a test; `…` in its name stands for what its title says of its case. */
+function suitesOf(title: string, titles: Titles): readonly string[] {
+  if (!title.includes('…')) return titles.get(title) ?? [];
   const pattern = title.split('…').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)).join('.+');
-  return [...titles].some((text) => new RegExp(`^${pattern}$`).test(text));
+  return [...titles].filter(([text]) => new RegExp(`^${pattern}$`).test(text)).flatMap(([, suites]) => suites);
+}
+
+/** Whether one of the suites is of this version, or of none. */
+function isFor(version: Version, suites: readonly string[]): boolean {
+  return suites.some((suite) => {
+    const said = /MQTT (\d(?:\.\d)+)/.exec(suite)?.[1];
+    return said === undefined || said === version;
+  });
 }
 
 describe('docs/conformance.md', () => {
@@ -126,15 +141,18 @@ describe('docs/conformance.md', () => {
     });
   }
 
-  it('names tests that are there', async function () {
+  it('names tests that are there, and run for the version', async function () {
     this.timeout(60_000);
     const all = named(page);
     assert.ok(all.length > 400, `${all.length} tests are named`);
     const files = [...new Set(all.map(({ file }) => file))];
     assert.deepEqual(files.filter((file) => !existsSync(join(root, `test/${file}.test.ts`))), []);
-    const titles = await titlesIn(files);
-    const missing = all.filter(({ file, title }) => !isAmong(title, titles.get(file)!));
-    assert.deepEqual(missing, []);
+    const tests = await testsIn(files);
+    assert.deepEqual(all.filter(({ file, title }) => suitesOf(title, tests.get(file)!).length === 0), []);
+    for (const version of versions) {
+      const rows = rowsOf(version).flatMap(({ id, shownBy }) => named(shownBy).map((test) => ({ id, ...test })));
+      assert.deepEqual(rows.filter(({ file, title }) => !isFor(version, suitesOf(title, tests.get(file)!))), [], `MQTT ${version}`);
+    }
   });
 
   it('knows every statement that the code and the tests cite', () => {
