@@ -131,7 +131,7 @@ export class Delivery {
   /** A message that was committed to the stored queue under this number; 0: under one that nobody knows. */
   offer(seq: number, message: Message, options: SubscriptionOptions, retain: boolean): void {
     if (seq === 0) {
-      this.#look();
+      this.look();
       return;
     }
     if (seq < this.#expected) return;
@@ -308,7 +308,7 @@ export class Delivery {
   }
 
   /** Reads what is queued, whatever was offered. */
-  #look(): void {
+  look(): void {
     this.#isReading = true;
     this.#looksAgain = this.#isReadingNow;
     this.#readOn();

@@ -29,7 +29,9 @@ import { QueueDrops } from './queue-drops.ts';
 import { receive } from './receive.ts';
 import { RetainedMeter } from './retain.ts';
 import { Routes } from './routes.ts';
+import { SecondLook } from './second-look.ts';
 import type { Session } from './session.ts';
+import { StrayRoutes } from './stray-routes.ts';
 import { isSysFilter, Subscribed } from './subscribed.ts';
 import { SysTopics } from './sys-topics.ts';
 
@@ -67,6 +69,7 @@ export class Engine {
   readonly queueDrops: QueueDrops;
   readonly subscribed = new Subscribed();
   readonly sys: SysTopics;
+  readonly strayRoutes: StrayRoutes;
   /** sessions that this node serves, or is letting go */
   readonly sessions = new Map<string, Session>();
   readonly connections = new Set<Connection>();
@@ -76,6 +79,7 @@ export class Engine {
   readonly retainedGate = new Gate(2);
   readonly #retained: RetainedMeter;
   readonly #janitor: Janitor;
+  readonly #secondLook: SecondLook;
   readonly #limiter = new LogLimiter();
   readonly #commitMs: { observe(value: number): void };
   readonly #gates = new Map<string, Promise<void>>();
@@ -103,6 +107,8 @@ export class Engine {
     this.commit = new Commit(this);
     this.outboxGate = new OutboxGate(this);
     this.queueDrops = new QueueDrops(this);
+    this.strayRoutes = new StrayRoutes(this);
+    this.#secondLook = new SecondLook(this);
     this.keepAlive = new KeepAlive(this);
     this.admission = new Admission(parts.config.mqtt, parts.clock, parts.metrics);
     this.#retained = new RetainedMeter(this);
@@ -287,6 +293,7 @@ export class Engine {
   async stop(): Promise<void> {
     await this.drain(1_000_000, 5_000);
     if (this.#ticker !== null) clearInterval(this.#ticker);
+    this.#secondLook.stop();
     await this.interest.settled().catch(() => undefined);
     await this.commit.flushed();
     this.isStopped = true;
@@ -318,6 +325,8 @@ export class Engine {
     this.outboxGate.tick();
     this.#retained.tick();
     this.queueDrops.tick();
+    this.strayRoutes.tick();
+    this.#secondLook.tick();
     this.#janitor.tick();
     this.sys.tick();
     // what could not be written while the store was away

@@ -146,6 +146,18 @@ export class Routes implements RouteSink {
     return groups === undefined ? [] : [...groups].flatMap((group) => this.membersOf(group).filter((member) => member.clientId === clientId));
   }
 
+  /** The filters, shared ones too, under which these clients are known. Looked for beside everything else. */
+  async filtersOf(clients: ReadonlySet<string>): Promise<Map<string, string[]>> {
+    const found = new Map<string, string[]>();
+    for (const clientId of clients) found.set(clientId, this.membershipsOf(clientId).map(({ group }) => group));
+    let seen = 0;
+    for (const [filter, { clientId }] of this.#queues.entries()) {
+      found.get(clientId)?.push(filter);
+      if (++seen % 10_000 === 0) await new Promise(setImmediate);
+    }
+    return found;
+  }
+
   /** What a node wanted, as changes that remove it. */
   removalsOf(incarnation: string): RouteChange[] {
     const removals: RouteChange[] = [];

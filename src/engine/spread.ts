@@ -37,7 +37,12 @@ export function spread(engine: Engine, batch: Batch, message: Message, match: Ma
 /** The numbers behind the slots, in place; 0 where nothing was stored. */
 export function readPushes(engine: Engine, batch: Batch, match: Match, pushes: Pushes): readonly number[] {
   const { queues } = engine.store;
-  for (let i = 0; i < pushes.length; i++) pushes[i] = pushes[i] === quietly ? 0 : queues.seq(batch, match.queues[i]!.queue, pushes[i]!);
+  for (let i = 0; i < pushes.length; i++) {
+    const slot = pushes[i]!;
+    const route = match.queues[i]!;
+    pushes[i] = slot === quietly ? 0 : queues.seq(batch, route.queue, slot);
+    if (pushes[i] === 0 && slot !== quietly) engine.strayRoutes.note(route.clientId);
+  }
   return pushes;
 }
 
@@ -63,7 +68,11 @@ export function spreadOnce(engine: Engine, batch: Batch, message: Message, match
 /** The number for each queue, or why nothing was done. */
 export function readOnce(engine: Engine, batch: Batch, push: OncePush): readonly number[] | 'seen' | 'fenced' {
   const outcome = engine.store.queues.once(batch, push.targets, push.slot);
-  return outcome.word === 'ok' ? push.targetOf.map((target) => (target === quietly ? 0 : outcome.seqs[target]!)) : outcome.word;
+  if (outcome.word !== 'ok') return outcome.word;
+  push.targets.forEach((target, i) => {
+    if (target.kind === 'queue' && outcome.seqs[i] === 0) engine.strayRoutes.note(target.queue.clientId);
+  });
+  return push.targetOf.map((target) => (target === quietly ? 0 : outcome.seqs[target]!));
 }
 
 /**

@@ -101,6 +101,9 @@ export interface Sessions {
    */
   subscribe(clientId: string, epoch: number, subscriptions: readonly StoredSubscription[], firstSeq?: number): Promise<Owned>;
 
+  /** What is stored of a session's subscriptions, and its epoch: 0 when there is no session. */
+  subscriptions(clientId: string): Promise<{ readonly epoch: number; readonly subscriptions: readonly StoredSubscription[] }>;
+
   /** Removes subscriptions. The queue stays, with what it holds. */
   unsubscribe(clientId: string, epoch: number, filters: readonly string[]): Promise<Owned>;
 

@@ -62,13 +62,17 @@ describe('scripts of the store', () => {
         queues.complete(batch, queue, epoch, [2]),
         queues.forget(batch, queue, epoch, [3]),
       ];
+      const last = queues.last(batch, queue);
       const once = [
         queues.pushOnce(batch, { kind: 'incoming', clientId: c, epoch, packetId: 3 }, itself),
         queues.pushOnce(batch, { kind: 'will', clientId: c, epoch }, itself),
       ];
       retained.put(batch, 'a', will, 1);
       retained.put(batch, 'b', null, 0);
-      return () => [...owned.map((slot) => queues.owned(batch, slot)), ...once.map((slot) => queues.once(batch, itself, slot).word)];
+      return () => {
+        assert.equal(queues.lastSeq(batch, last), 2);
+        return [...owned.map((slot) => queues.owned(batch, slot)), ...once.map((slot) => queues.once(batch, itself, slot).word)];
+      };
     });
     assert.deepEqual(words, ['ok', 'ok', 'ok', 'ok', 'ok', 'ok']);
     for (const dropsNewest of [false, true]) {

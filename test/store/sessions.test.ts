@@ -258,6 +258,18 @@ forEachStore('sessions', (open) => {
       assert.equal((await store.sessions.claim({ clientId: c, owner: 'n2' })).former, null);
     });
 
+    it('the stored subscriptions can be read without serving the session', async () => {
+      assert.deepEqual(await store.sessions.subscriptions(c), { epoch: 0, subscriptions: [] });
+      const epoch = await serve(store, c);
+      await store.sessions.subscribe(c, epoch, [{ filter: 'b', options: Buffer.of(2) }]);
+      const stored = await store.sessions.subscriptions(c);
+      assert.equal(stored.epoch, epoch);
+      assert.deepEqual(stored.subscriptions, [
+        { filter: 'a/#', options: Buffer.of(1) },
+        { filter: 'b', options: Buffer.of(2) },
+      ]);
+    });
+
     it('unsubscribed filters are gone, the others stay', async () => {
       const first = await serve(store, c);
       await store.sessions.subscribe(c, first, [{ filter: 'b', options: Buffer.of(0) }]);

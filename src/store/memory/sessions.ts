@@ -123,6 +123,11 @@ export class MemorySessions implements Sessions {
     return 'ok';
   }
 
+  subscriptions(clientId: string): Promise<{ epoch: number; subscriptions: StoredSubscription[] }> {
+    const session = this.#sessions.get(clientId);
+    return Promise.resolve(session === undefined ? { epoch: 0, subscriptions: [] } : { epoch: session.epoch, subscriptions: listOf(session.subscriptions) });
+  }
+
   async unsubscribe(clientId: string, epoch: number, filters: readonly string[]): Promise<Owned> {
     const session = this.#owned(clientId, epoch);
     if (session === undefined) return 'fenced';

@@ -79,6 +79,16 @@ export class RedisSessions implements Sessions {
     return ownedOf(await subscribe.run(this.#link, { meta, subscriptions: key, queue }, { epoch, first_seq: firstSeq, pairs }));
   }
 
+  async subscriptions(clientId: string): Promise<{ epoch: number; subscriptions: StoredSubscription[] }> {
+    const epoch = numberOf((await this.#fields(clientId, 'epoch'))[0] ?? 0);
+    const key = this.#link.keys.subscriptions(clientId);
+    const filters = listOf(await this.#link.command('HKEYS', key)).map(textOf);
+    if (filters.length === 0) return { epoch, subscriptions: [] };
+    const options = listOf(await this.#link.command('HMGET', key, ...filters));
+    // one may have been removed in between
+    return { epoch, subscriptions: filters.flatMap((filter, i) => (options[i] ? [{ filter, options: bytesOf(options[i]) }] : [])) };
+  }
+
   async unsubscribe(clientId: string, epoch: number, filters: readonly string[]): Promise<Owned> {
     const { meta, subscriptions } = this.#keys(clientId);
     return ownedOf(await unsubscribe.run(this.#link, { meta, subscriptions }, { epoch, filters }));
