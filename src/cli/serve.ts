@@ -1,4 +1,5 @@
 import type { Logger } from '../base/log.ts';
+import { hasAuthentication } from '../config/check.ts';
 import type { Config } from '../config/schema.ts';
 import type { RunningServer } from '../server.ts';
 import { exitCodeOf, exitCodes, type ExitCode } from './exit-codes.ts';
@@ -47,7 +48,7 @@ function warn(config: Config, log: Logger): void {
     log.warn('no Redis is configured: this node runs alone, on a store in memory that is gone when it stops');
   }
   if (config.allowAnonymous) {
-    const consequence = config.auth.passwordFile === null ? 'can read and write every topic' : 'is let in without saying who it is';
+    const consequence = hasAuthentication(config.auth) ? 'is let in without saying who it is' : 'can read and write every topic';
     log.warn(`allowAnonymous is set: whoever reaches a listener ${consequence}`);
   }
 }

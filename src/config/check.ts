@@ -25,14 +25,28 @@ const relations: readonly Relation[] = [
     },
   },
   {
-    paths: ['listeners', 'allowAnonymous', 'auth.passwordFile'],
+    paths: ['listeners', 'allowAnonymous', 'auth.passwordFile', 'auth.certificateUser'],
     check({ listeners, allowAnonymous, auth }, refuse) {
-      if (allowAnonymous || auth.passwordFile !== null) return;
+      if (allowAnonymous || hasAuthentication(auth)) return;
       listeners.forEach(({ url, host }, i) => {
         if (isLoopback(host)) return;
         refuse(`listeners[${i}].url`, url, 'can be reached from other machines while no authentication is configured: listen on 127.0.0.1, '
           + 'give auth.passwordFile (--password-file), or set allowAnonymous (--allow-anonymous) when everyone may read and write every topic');
       });
+    },
+  },
+  {
+    paths: ['listeners', 'auth.certificateUser'],
+    check({ listeners, auth }, refuse) {
+      if (auth.certificateUser === null || listeners.some(({ tls }) => tls?.requestCertificate === true)) return;
+      refuse('auth.certificateUser', auth.certificateUser, 'needs a listener that asks for certificates: set its tls.requestCertificate and tls.caFile (--tls-ca)');
+    },
+  },
+  {
+    paths: ['auth.clientIds', 'auth.passwordFile', 'auth.certificateUser'],
+    check({ auth }, refuse) {
+      if (auth.clientIds === null || hasAuthentication(auth)) return;
+      refuse('auth.clientIds', auth.clientIds, 'is about users, but nobody has a way to prove who they are: give auth.passwordFile or auth.certificateUser');
     },
   },
   {
@@ -130,6 +144,11 @@ const relations: readonly Relation[] = [
     },
   },
 ];
+
+/** Whether clients have a way to prove who they are. Where there is none, everyone is let in, and only from this machine. */
+export function hasAuthentication({ passwordFile, certificateUser }: Config['auth']): boolean {
+  return passwordFile !== null || certificateUser !== null;
+}
 
 /** Refuses what does not fit together. `isReadable` tells whether the option at a path has a value of its own. */
 export function checkRelations(config: Config, isReadable: (path: string) => boolean, refuse: Refuse): void {

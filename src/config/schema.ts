@@ -48,6 +48,18 @@ export const options = {
       text: 'The users and their hashed passwords, as `swarmq passwd` writes them; the password files of mosquitto are read too. '
         + 'Looked at each second: changes are taken over at once. Clients may use user name and password, or SCRAM-SHA-256 with MQTT 5.',
     }),
+    certificateUser: optionalText({
+      text: 'The user name of a client with a certificate, made of `${cn}`, `${dns}`, `${uri}`, `${email}`, `${serial}` or `${fingerprint}`; '
+        + 'for example `${cn}`. Goes before the user name of CONNECT. Absent: certificates open the listener and name nobody.',
+      check: (template) =>
+        /^([^$]|\$\{(cn|dns|uri|email|serial|fingerprint)\})+$/.test(template) && template.includes('${')
+          ? null
+          : 'names nobody: use ${cn}, ${dns}, ${uri}, ${email}, ${serial} or ${fingerprint}',
+    }),
+    clientIds: optionalText({
+      text: 'The client ids that a user may have: `*` is any text, `${username}` the name of the user; for example `${username}-*`. '
+        + 'Absent: any, so that a user who knows the client id of another can take that session over.',
+    }),
     aclFile: optionalText({
       flag: '--acl-file <file>',
       text: 'Who may publish and subscribe to what: rules, one a line; the access lists of mosquitto are read too. '

@@ -1,14 +1,14 @@
-import { Socket } from 'node:net';
 import type { Access } from '../auth/access.ts';
 import type { AccessList } from '../auth/access-list.ts';
 import type { Step } from '../auth/exchange.ts';
-import type { Identity, Visitor } from '../auth/identity.ts';
+import type { Identity } from '../auth/identity.ts';
 import { BrokerError } from '../base/errors.ts';
 import type { Message } from '../base/message.ts';
 import type { Connect } from '../codec/connect.ts';
 import type { SubscribeRequest } from '../codec/subscribe.ts';
 import type { Connection } from './connection.ts';
 import { noHooks, type Exchange, type ExchangeStep, type Hooks } from './hooks.ts';
+import { visitorOf } from './visitor.ts';
 
 // one for all: an error made for each message would cost more than the message
 const notAllowed = new BrokerError('not-authorized', 'the access list does not allow it');
@@ -31,7 +31,11 @@ export function accessHooks(access: Access): Hooks {
 }
 
 /** The client is known. What it may do includes its will, which others may have to publish when it is gone. */
-function admit({ list }: Access, connection: Connection, { will }: Connect, { username }: Identity): void {
+function admit(access: Access, connection: Connection, connect: Connect, identity: Identity): void {
+  access.checkClientId(visitorOf(connection, connect), identity);
+  const { list } = access;
+  const { will } = connect;
+  const { username } = identity;
   connection.username = username;
   if (list === null) return;
   connection.permit = list.permitFor(connection.clientId, username);
@@ -73,19 +77,4 @@ function authorizeSubscribe(list: AccessList, { permit, clientId, username }: Co
   if (permit?.maySubscribe(request.filter, request.qos) !== false) return request;
   list.noteDenied('subscribe', clientId, username, request.filter);
   return null;
-}
-
-function visitorOf(connection: Connection, connect: Connect | null): Visitor {
-  return {
-    clientId: connection.clientId,
-    username: connect?.username ?? null,
-    password: connect?.password ?? null,
-    address: addressOf(connection),
-    isGone: () => connection.state === 'closed',
-  };
-}
-
-function addressOf({ stream, request }: Connection): string | null {
-  const socket = request?.socket ?? stream;
-  return socket instanceof Socket ? (socket.remoteAddress ?? null) : null;
 }

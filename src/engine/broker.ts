@@ -9,6 +9,7 @@ import { silentLog, type Logger } from '../base/log.ts';
 import type { Message } from '../base/message.ts';
 import { Metrics } from '../base/metrics.ts';
 import { isTopicFilter } from '../base/topic.ts';
+import { hasAuthentication } from '../config/check.ts';
 import { resolveConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import type { Store } from '../store/store.ts';
@@ -223,7 +224,7 @@ export class Broker extends Aedes {
 
 function checkOptions({ mq, persistence, store, cluster, redis, config }: BrokerOptions): void {
   const faults = [
-    config !== undefined && (config.auth.passwordFile ?? config.auth.aclFile) !== null ? 'config.auth: the hooks of the program decide who may come in, and what they may do' : null,
+    config !== undefined && (hasAuthentication(config.auth) || config.auth.aclFile !== null) ? 'config.auth: the hooks of the program decide who may come in, and what they may do' : null,
     mq !== undefined ? 'mq: messages go through the cluster, give redis instead' : null,
     persistence !== undefined ? 'persistence: sessions are kept in the store, give redis or store instead' : null,
     store !== undefined && redis !== undefined ? 'store and redis: give one of them' : null,

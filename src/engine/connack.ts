@@ -4,7 +4,7 @@ import { offered } from './offer.ts';
 import type { Session } from './session.ts';
 
 /** What the CONNACK of an accepted client of MQTT 5 tells it: what it gets, where that is not what it asked for. */
-export function connackProperties(connection: Connection, connect: Connect, session: Session, isAssigned: boolean): ConnackProperties {
+export function connackProperties(connection: Connection, connect: Connect, session: Session): ConnackProperties {
   const { mqtt } = connection.engine.config;
   const { authentication } = connection;
   const responseInformation = connect.requestResponseInformation ? responseInformationFor(mqtt.responseInformation, connection) : undefined;
@@ -13,7 +13,7 @@ export function connackProperties(connection: Connection, connect: Connect, sess
     receiveMaximum: mqtt.receiveMaximum,
     maximumPacketBytes: mqtt.maxPacketBytes,
     topicAliasMaximum: mqtt.topicAliasMaximum,
-    ...(isAssigned ? { assignedClientId: session.clientId } : {}),
+    ...(connection.hasAssignedId ? { assignedClientId: session.clientId } : {}),
     ...(connection.keepAliveSeconds !== connect.keepAliveSeconds ? { serverKeepAliveSeconds: connection.keepAliveSeconds } : {}),
     ...offered(mqtt),
     ...(authentication === null ? {} : { authenticationMethod: authentication.method, authenticationData: authentication.lastWord ?? undefined }),

@@ -50,6 +50,8 @@ export class Connection {
   version: ProtocolVersion = 4;
   /** empty until a CONNECT was read that may be answered */
   clientId = '';
+  /** the client left the choice of its id to us */
+  hasAssignedId = false;
   cleanStart = true;
   session: Session | null = null;
   /** what the embedding API shows of this connection; made when first asked for */

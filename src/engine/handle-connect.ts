@@ -57,28 +57,28 @@ async function open(connection: Connection, connect: Connect): Promise<void> {
   const turn = engine.admission.enter(connection);
   if (turn !== null) await turn;
   if (isGone(connection)) return;
-  const isAssigned = connect.clientId === '';
-  if (isAssigned) connect.clientId = `auto-${randomUUID()}`;
+  connection.hasAssignedId = connect.clientId === '';
+  if (connection.hasAssignedId) connect.clientId = `auto-${randomUUID()}`;
   connection.clientId = connect.clientId;
   connection.cleanStart = connect.cleanStart;
   connection.username = connect.username;
   const { authenticationMethod } = connect;
   if (authenticationMethod !== null) {
-    await beginExchange(connection, connect, authenticationMethod, () => enter(connection, connect, isAssigned));
+    await beginExchange(connection, connect, authenticationMethod, () => enter(connection, connect));
     return;
   }
   if (hooks.authenticate !== null) await hooks.authenticate(connection, connect);
-  await enter(connection, connect, isAssigned);
+  await enter(connection, connect);
 }
 
 /** The client is who it says: to the session. */
-async function enter(connection: Connection, connect: Connect, isAssigned: boolean): Promise<void> {
+async function enter(connection: Connection, connect: Connect): Promise<void> {
   const { engine } = connection;
   const { config } = engine;
   const asked = connect.version === 5 ? connect.sessionExpirySeconds : connect.cleanStart ? 0 : config.session.defaultExpirySeconds;
   const expirySeconds = Math.min(asked, config.session.maxExpirySeconds);
   connection.keepAliveSeconds = keepAliveOf(engine, connect);
-  await engine.inTurn(connect.clientId, () => claim(connection, connect, expirySeconds, isAssigned));
+  await engine.inTurn(connect.clientId, () => claim(connection, connect, expirySeconds));
 }
 
 function checkAdmission(engine: Engine, connect: Connect): void {
@@ -110,7 +110,7 @@ function keepAliveOf(engine: Engine, connect: Connect): number {
  * Makes this node the session's owner, waits until the former one has let go, and begins to serve. From here on the work is
  * carried through even when the client has gone meanwhile: a claimed session must be let go in order.
  */
-async function claim(connection: Connection, connect: Connect, expirySeconds: number, isAssigned: boolean): Promise<void> {
+async function claim(connection: Connection, connect: Connect, expirySeconds: number): Promise<void> {
   const { engine } = connection;
   const { clientId } = connect;
   if (isGone(connection)) return;
@@ -156,17 +156,17 @@ async function claim(connection: Connection, connect: Connect, expirySeconds: nu
     await session.left;
     return;
   }
-  begin(connection, connect, session, opened, isAssigned);
+  begin(connection, connect, session, opened);
 }
 
 /** CONNACK, and then what waited. */
-function begin(connection: Connection, connect: Connect, session: Session, opened: OpenedSession, isAssigned: boolean): void {
+function begin(connection: Connection, connect: Connect, session: Session, opened: OpenedSession): void {
   const { engine } = connection;
   connection.session = session;
   engine.hooks.onClaimed?.(connection);
   if (isGone(connection)) return;
   connection.state = 'live';
-  const properties = connect.version === 5 ? connackProperties(connection, connect, session, isAssigned) : undefined;
+  const properties = connect.version === 5 ? connackProperties(connection, connect, session) : undefined;
   connection.send(encodeConnack({ sessionPresent: opened.present, reason: 0, ...(properties ? { properties } : {}) }, connect.version));
   engine.hooks.onConnack?.(connection, 0, opened.present);
   engine.count.connects.value++;

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { temporaryFolder } from './folder.ts';
 
@@ -8,15 +8,20 @@ export class Certificates {
   readonly #folder = temporaryFolder('certificates');
 
   constructor() {
-    const make = (name: string, ...args: string[]): void => {
-      const common = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', `/CN=${name}`];
-      execFileSync('openssl', ['req', '-x509', ...common, '-keyout', this.path(`${name}.key`), '-out', this.path(`${name}.pem`), ...args], { stdio: 'ignore' });
-    };
-    make('authority');
-    const signed = ['-CA', this.path('authority.pem'), '-CAkey', this.path('authority.key')];
-    make('server', ...signed, '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost', '-addext', 'basicConstraints=critical,CA:FALSE');
-    make('client', ...signed, '-addext', 'basicConstraints=critical,CA:FALSE');
-    make('stranger');
+    this.#make('authority', '/CN=authority');
+    this.issue('server', '/CN=server', ['IP:127.0.0.1', 'DNS:localhost']);
+    this.issue('client', '/CN=client');
+    this.#make('stranger', '/CN=stranger');
+  }
+
+  /** A certificate of the authority, with its key: `name.pem` and `name.key`. Alternative names are given as `DNS:localhost`. */
+  issue(name: string, subject: string, alternativeNames: readonly string[] = []): void {
+    // alternative names in a section of their own: elsewhere a comma in a name would make two of it
+    const names = alternativeNames.map((text, i) => text.replace(':', `.${i + 1} = `));
+    const extensions = ['basicConstraints = critical,CA:FALSE', ...(names.length > 0 ? ['subjectAltName = @names', '[names]', ...names] : [])];
+    writeFileSync(this.path(`${name}.cnf`), ['[req]', 'distinguished_name = subject', '[subject]', '[leaf]', ...extensions, ''].join('\n'));
+    const args = ['-CA', this.path('authority.pem'), '-CAkey', this.path('authority.key'), '-config', this.path(`${name}.cnf`), '-extensions', 'leaf'];
+    this.#make(name, subject, ...args);
   }
 
   path(file: string): string {
@@ -25,6 +30,11 @@ export class Certificates {
 
   read(file: string): Buffer {
     return readFileSync(this.path(file));
+  }
+
+  #make(name: string, subject: string, ...args: string[]): void {
+    const common = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', subject];
+    execFileSync('openssl', ['req', '-x509', ...common, '-keyout', this.path(`${name}.key`), '-out', this.path(`${name}.pem`), ...args], { stdio: 'ignore' });
   }
 
   remove(): void {
