@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
+import { authOptions } from './auth.ts';
 import { bridgeRuleOptions, makeBridgeRule } from './bridge-rule.ts';
 import { checkRedisUrl, checkServerReference } from './endpoint.ts';
 import { checkResponseInformation } from './response-information.ts';
@@ -42,45 +43,7 @@ export const options = {
     text: 'Let clients in that do not say who they are. Without it they are refused wherever authentication is configured; where none '
       + 'is, only loopback addresses may be listened on. With it and no authentication anyone who reaches the port can read and write every topic.',
   }),
-  auth: {
-    passwordFile: optionalText({
-      flag: '--password-file <file>',
-      text: 'The users and their hashed passwords, as `swarmq passwd` writes them; the password files of mosquitto are read too. '
-        + 'Looked at each second: changes are taken over at once. Clients may use user name and password, or SCRAM-SHA-256 with MQTT 5.',
-    }),
-    certificateUser: optionalText({
-      text: 'The user name of a client with a certificate, made of `${cn}`, `${dns}`, `${uri}`, `${email}`, `${serial}` or `${fingerprint}`; '
-        + 'for example `${cn}`. Goes before the user name of CONNECT. Absent: certificates open the listener and name nobody.',
-      check: (template) =>
-        /^([^$]|\$\{(cn|dns|uri|email|serial|fingerprint)\})+$/.test(template) && template.includes('${')
-          ? null
-          : 'names nobody: use ${cn}, ${dns}, ${uri}, ${email}, ${serial} or ${fingerprint}',
-    }),
-    clientIds: optionalText({
-      text: 'The client ids that a user may have: `*` is any text, `${username}` the name of the user; for example `${username}-*`. '
-        + 'Absent: any, so that a user who knows the client id of another can take that session over.',
-    }),
-    aclFile: optionalText({
-      flag: '--acl-file <file>',
-      text: 'Who may publish and subscribe to what: rules, one a line; the access lists of mosquitto are read too. '
-        + 'Looked at each second: changes are taken over at once. Absent: whoever is let in may do everything.',
-    }),
-    noMatch: choice(['deny', 'allow'], {
-      default: 'deny',
-      text: 'What holds where no rule of `auth.aclFile` fits.',
-    }),
-    hashesAtOnce: integer({
-      default: 2,
-      min: 1,
-      max: 64,
-      text: 'How many passwords are checked at the same time, in threads of their own. The runtime has four threads unless `UV_THREADPOOL_SIZE` says otherwise.',
-    }),
-    maxWaitingHashes: integer({
-      default: 1_000,
-      min: 0,
-      text: 'Most passwords that wait to be checked. Over it clients are refused as long as the server is busy (0x89).',
-    }),
-  },
+  auth: authOptions,
   redis: {
     url: optionalText({
       flag: '--redis <url>',
