@@ -165,9 +165,11 @@ function begin(connection: Connection, connect: Connect, session: Session, opene
   connection.session = session;
   engine.hooks.onClaimed?.(connection);
   if (isGone(connection)) return;
-  connection.state = 'live';
   const properties = connect.version === 5 ? connackProperties(connection, connect, session) : undefined;
   connection.send(encodeConnack({ sessionPresent: opened.present, reason: 0, ...(properties ? { properties } : {}) }, connect.version));
+  // CONNACK may be larger than the client takes
+  if (isGone(connection)) return;
+  connection.state = 'live';
   engine.hooks.onConnack?.(connection, 0, opened.present);
   engine.count.connects.value++;
   engine.keepAlive.watch(connection);
