@@ -29,11 +29,13 @@ export async function leave(engine: Engine, session: Session, error: BrokerError
   const { clientId, epoch } = session;
   const isTakeover = error?.code === 'taken-over';
   const { sessions, due } = engine.store;
-  const expirySeconds = Math.max(session.expirySeconds, willDelay);
-  if (expirySeconds > 0 || isTakeover) {
+  const { expirySeconds } = session;
+  // a will may outlive its session by a while, when it was this node that sent the client away
+  const keptSeconds = Math.max(expirySeconds, willDelay);
+  if (keptSeconds > 0 || isTakeover) {
     await engine.patiently(async () => {
       if (willDelay > 0) await due.remind('wills', clientId, willDelay * 1000);
-      if (!isTakeover && expirySeconds !== neverExpires) await due.remind('sessions', clientId, expirySeconds * 1000);
+      if (!isTakeover && keptSeconds !== neverExpires) await due.remind('sessions', clientId, keptSeconds * 1000);
       await sessions.release(clientId, epoch, session.delivery.sentUpTo, expirySeconds, willDelay > 0 ? 'keep' : 'drop');
     });
   } else {
