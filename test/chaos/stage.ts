@@ -77,6 +77,7 @@ export class Stage {
         place.node = node;
       } catch (error) {
         await node.kill();
+        this.former.push(node);
         if (performance.now() > until) throw error;
       }
     }
