@@ -11,7 +11,8 @@ export interface Batch {
   /**
    * Sends the batch. `done(null)` means: every command was carried out, and the replies can be read. `done(error)`
    * means that nothing is known: some commands may have been carried out, so the caller builds the batch again from
-   * what it still holds. With the store in memory `done` is called before `commit` returns.
+   * what it still holds. With the store in memory `done` is called before `commit` returns. `isFirst`: before all batches that
+   * wait because the store is away or refuses.
    */
-  commit(done: (error: Error | null) => void): void;
+  commit(done: (error: Error | null) => void, isFirst?: boolean): void;
 }

@@ -10,14 +10,9 @@ import { Pending } from './pending.ts';
 import { deliverHere, type Origin } from './publish.ts';
 import { readRetain, retain } from './retain.ts';
 import type { Match } from './routes.ts';
-import type { Session, Settlement } from './session.ts';
+import type { Session } from './session.ts';
+import { finishSettlement, writeSettlements, type Settling } from './settling.ts';
 import { deliverQueued, readOnce, readPushes, spread, spreadOnce } from './spread.ts';
-
-interface Settling {
-  readonly session: Session;
-  readonly work: Settlement;
-  readonly slots: number[];
-}
 
 /**
  * Group commit: everything that a turn of the event loop wants written goes to the store in one round trip, and nothing is
@@ -36,6 +31,7 @@ export class Commit {
   /** frames that tell other nodes what was queued for their sessions, sent with the next commit */
   #nudges: { to: string; head: Buffer; record: Buffer }[] = [];
   #isUnderWay = false;
+  #isSettlingApart = false;
   #underWay: Pending[] = [];
   #heldBack: Connection[] = [];
   #flushed: (() => void)[] = [];
@@ -96,7 +92,7 @@ export class Commit {
 
   /** Resolves when everything handed in until now is committed. */
   flushed(): Promise<void> {
-    if (!this.#isUnderWay && this.#waiting.length === 0 && this.#settling.size === 0) return Promise.resolve();
+    if (!this.#isUnderWay && !this.#isSettlingApart && this.#waiting.length === 0 && this.#settling.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#flushedNext.push(resolve);
       this.#engine.flushSoon();
@@ -114,7 +110,10 @@ export class Commit {
 
   /** Sends the next commit unless one is under way or there is nothing to write. Called once a turn. */
   run(): void {
-    if (this.#isUnderWay) return;
+    if (this.#isUnderWay) {
+      this.#settleApart();
+      return;
+    }
     if (this.#isIdle) {
       if (this.#flushedNext.length > 0) this.#tellFlushed();
       return;
@@ -137,7 +136,7 @@ export class Commit {
     for (const nudge of this.#nudges) cluster.inbox.send(batch, nudge.to, nudge.head, nudge.record);
     this.#nudges = [];
     for (const pending of pendings) this.#write(batch, pending);
-    const settlings = this.#writeSettlements(batch);
+    const settlings = writeSettlements(this.#engine, this.#settling, batch, false);
     cluster.inbox.seal(batch);
     const lengths: [OutboxRef, number][] = [];
     for (const outbox of this.#outboxes) lengths.push([outbox, store.outboxes.measure(batch, outbox)]);
@@ -302,38 +301,30 @@ export class Commit {
     }
   }
 
-  #writeSettlements(batch: Batch): Settling[] {
-    if (this.#settling.size === 0) return [];
-    const { queues } = this.#engine.store;
-    const settlings: Settling[] = [];
-    for (const session of this.#settling) {
-      const work = session.settlement;
-      session.settlement = null;
-      if (work === null) continue;
-      const slots: number[] = [];
-      const { queue, epoch } = session;
-      if (work.acknowledged.length > 0) slots.push(queues.acknowledge(batch, queue, epoch, work.acknowledged));
-      if (work.received.length > 0) slots.push(queues.receive(batch, queue, epoch, work.received));
-      if (work.completed.length > 0) slots.push(queues.complete(batch, queue, epoch, work.completed));
-      if (work.forgotten.length > 0) slots.push(queues.forget(batch, queue, epoch, work.forgotten));
-      settlings.push({ session, work, slots });
-    }
-    this.#settling.clear();
-    return settlings;
+  /**
+   * While the store refuses the commit that is under way, what clients acknowledge goes by itself, before everything that waits:
+   * it is what makes room.
+   */
+  #settleApart(): void {
+    const { store, cluster } = this.#engine;
+    if (this.#isSettlingApart || this.#settling.size === 0 || store.refusal === null || !cluster.isCertain) return;
+    const batch = store.begin();
+    const settlings = writeSettlements(this.#engine, this.#settling, batch, true);
+    if (batch.size === 0) return;
+    this.#isSettlingApart = true;
+    batch.commit((error) => {
+      this.#isSettlingApart = false;
+      if (error === null) for (const settling of settlings) this.#finishSettlement(batch, settling);
+      if (!this.#isUnderWay) this.#tellFlushed();
+      this.#engine.flushSoon();
+    }, true);
   }
 
-  #finishSettlement(batch: Batch, { session, work, slots }: Settling): void {
-    const { queues } = this.#engine.store;
+  #finishSettlement(batch: Batch, settling: Settling): void {
     try {
-      if (slots.some((slot) => queues.owned(batch, slot) === 'fenced')) this.#engine.lost(session);
+      finishSettlement(this.#engine, batch, settling);
     } catch (error) {
-      this.#garbled(session, error);
-    }
-    if (session.isOver) return;
-    for (const seq of work.received) session.connection.sendAck(6, ((seq - 1) % 65_535) + 1, 0);
-    for (const packetId of work.forgotten) {
-      session.receiving--;
-      session.connection.sendAck(7, packetId, 0);
+      this.#garbled(settling.session, error);
     }
   }
 
@@ -351,6 +342,7 @@ export class Commit {
   }
 
   #tellFlushed(): void {
+    if (this.#isSettlingApart) return;
     const told = this.#flushed;
     this.#flushed = [];
     if (!this.#isUnderWay && this.#waiting.length === 0 && this.#settling.size === 0) {

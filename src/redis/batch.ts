@@ -24,6 +24,7 @@ export class RedisBatch implements Batch {
   /** values too large to copy: [offset at which it is inserted, value, ...] */
   #inserts: (number | Buffer)[] = [];
   #replies: Reply[] = [];
+  readonly #freeing = new Set<number>();
 
   constructor(link: BatchLink) {
     this.#link = link;
@@ -88,6 +89,16 @@ export class RedisBatch implements Batch {
     return this.#starts.length - 1;
   }
 
+  /** Says of a command that it only frees memory, and need not keep its place among the others. Gives its slot. */
+  frees(slot: number): number {
+    this.#freeing.add(slot);
+    return slot;
+  }
+
+  isFreeing(slot: number): boolean {
+    return this.#freeing.has(slot);
+  }
+
   /** What Redis answered to the command of this slot. Valid from `done` until the end of that turn of the event loop. */
   reply(slot: number): Reply {
     return this.#replies[slot] ?? null;
@@ -107,13 +118,13 @@ export class RedisBatch implements Batch {
     return seq;
   }
 
-  commit(done: (error: Error | null) => void): void {
+  commit(done: (error: Error | null) => void, isFirst = false): void {
     if (this.#starts.length === 0) {
       done(null);
       return;
     }
     this.expect();
-    this.#link.send(this, done);
+    this.#link.send(this, done, isFirst);
   }
 
   /** For the link alone: makes room for the replies. */
@@ -141,6 +152,7 @@ export class RedisBatch implements Batch {
     this.#starts = [];
     this.#inserts = [];
     this.#replies = [];
+    this.#freeing.clear();
   }
 
   #write(stream: { write(chunk: Buffer): unknown }, from: number, to: number): void {
@@ -201,7 +213,7 @@ export class RedisBatch implements Batch {
 
 /** What a batch needs from its link. */
 export interface BatchLink {
-  send(batch: RedisBatch, done: (error: Error | null) => void): void;
+  send(batch: RedisBatch, done: (error: Error | null) => void, isFirst?: boolean): void;
 }
 
 /** The first `fixed.length` of `parts` parts of a command, for `RedisBatch.begin`. */

@@ -16,6 +16,15 @@ export function risksOf(info: string): Risks {
   return { eviction: hasLimit && policy !== '' && policy !== 'noeviction' ? policy : null, forgetful: say('aof_enabled') === '0' };
 }
 
+/** Of its memory, in parts of a hundred, from which on Redis is nearly full. */
+const nearlyFull = 80;
+
+/** Whether Redis may refuse what it is told for want of memory at any moment. */
+export function isNearlyFull(info: string): boolean {
+  const [used = 0, most = 0] = ['used_memory', 'maxmemory'].map((name) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0));
+  return most > 0 && used * 100 > most * nearlyFull;
+}
+
 /** Whether the policy takes keys that hold what was acknowledged. Those with a time of their own are leases and leftovers. */
 export function losesData(policy: string): boolean {
   return policy.startsWith('allkeys-');

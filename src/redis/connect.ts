@@ -161,12 +161,13 @@ export class RedisLink implements BatchLink, ScriptRunner {
     }
   }
 
-  send(batch: RedisBatch, done: (error: Error | null) => void): void {
-    this.#way.send(batch, (error) => {
+  send(batch: RedisBatch, done: (error: Error | null) => void, isFirst = false): void {
+    const told = (error: Error | null): void => {
       // used again only when everyone who awaits a batch of this turn has read its replies
       if (error === null && this.#idle.length < 2) setImmediate(() => this.#idle.push(batch));
       done(error);
-    });
+    };
+    this.#way.send(batch, told, isFirst);
   }
 
   /** Carries out what `ask` appends before all batches that wait, and then calls what it gave. Without anything to ask: nothing. */

@@ -4,13 +4,16 @@ import { monotonicMs } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import { encodeParts, type RawCommand, type RawConnection, type RedisBatch, type Reply } from './batch.ts';
 import { renew } from './connection.ts';
-import { isDemotion, isPassing, closedError } from './refusal.ts';
+import { isDemotion, isPassing, isRefusal, closedError } from './refusal.ts';
+import { Whole } from './whole.ts';
 
 export interface PipelineOptions {
   readonly commandTimeoutMs: number;
   /** how many replicas must have a batch before it is done, and how long they are waited for at a time */
   readonly waitReplicas: number;
   readonly waitTimeoutMs: number;
+  /** every key is on this server, so that one transaction may hold any of them */
+  readonly holdsAll: boolean;
   readonly log: Logger;
   /** what Redis said when it took nothing */
   readonly onRefused: (error: Error) => void;
@@ -29,10 +32,15 @@ interface Sending {
 }
 
 const retry = { firstMs: 10, mostMs: 500 };
+/** So long after Redis refused something, or came close to it, batches go as a whole. */
+const waryMs = 60_000;
 
 /**
  * Batches on one connection, one after the other, for as long as it takes: what Redis could not take waits, in the order in
  * which it was committed.
+ *
+ * While Redis refuses what it is told, or may do so at any moment, a batch is one transaction, so that a message that was refused
+ * is not overtaken by one that was not. Otherwise it is none: that would cost Redis a tenth more for each command.
  *
  * With replicas to wait for, each batch ends with WAIT. Too few of them: it is asked again, until there are enough or the
  * connection ends. In that case nobody knows what the next primary has, so the whole batch is sent to it.
@@ -47,6 +55,7 @@ export class Pipeline {
   #retries = 0;
   #committed = 0;
   #isClosed = false;
+  #waryUntil = -Infinity;
   /** how long the last batch took, in ms */
   lastBatchMs = 0;
 
@@ -67,6 +76,11 @@ export class Pipeline {
     const sending = { order: isFirst ? -1 : this.#committed++, batch, slots: null, done };
     if ((this.#waiting.length > 0 && !isFirst) || !this.#canWrite()) this.#hold(sending);
     else this.#write(sending);
+  }
+
+  /** Redis may begin to refuse at any moment. */
+  beWary(): void {
+    this.#waryUntil = monotonicMs() + waryMs;
   }
 
   close(): void {
@@ -111,11 +125,28 @@ export class Pipeline {
   #write(sending: Sending): void {
     const { order, batch, slots, done } = sending;
     const { waitReplicas } = this.#options;
-    const wanted = slots === null ? batch.size : slots.length;
     const failed: number[] = [];
     let answered = 0;
     let scriptsUnknown = false;
     const began = monotonicMs();
+    const settle = (slot: number, reply: Reply): void => {
+      if (!(reply instanceof Error)) {
+        batch.settle(slot, reply);
+      } else if (isPassing(reply)) {
+        fail(slot, reply);
+      } else {
+        // Nothing that waiting would mend (a foreign value under our key, say): the reader of the slot decides.
+        this.#options.log.error({ error: reply.message }, 'Redis refused a command');
+        batch.settle(slot, reply);
+      }
+    };
+    const fail = (slot: number, error: Error): void => {
+      failed.push(slot);
+      this.#refused(error);
+      if (error.message.startsWith('NOSCRIPT')) scriptsUnknown = true;
+    };
+    const whole = this.#isWary(began) ? new Whole(batch, slots ?? Array.from({ length: batch.size }, (_, slot) => slot), settle, fail) : null;
+    const wanted = whole !== null ? whole.wanted : slots === null ? batch.size : slots.length;
     const watchdog = setTimeout(() => {
       this.#options.log.warn({ commands: wanted }, 'Redis did not answer a batch in time: connecting anew');
       renew(this.#redis);
@@ -128,32 +159,22 @@ export class Pipeline {
         return;
       }
       if (scriptsUnknown) this.#options.onUnknownScripts();
-      this.#hold({ order, batch, slots: failed, done });
+      this.#hold({ order, batch, slots: failed.sort((a, b) => a - b), done });
     };
-    const settle = (reply: Reply): void => {
-      const slot = slots === null ? answered : slots[answered]!;
-      answered++;
-      if (!(reply instanceof Error)) {
-        batch.settle(slot, reply);
-      } else if (isPassing(reply)) {
-        failed.push(slot);
-        this.#refused(reply);
-        if (reply.message.startsWith('NOSCRIPT')) scriptsUnknown = true;
-      } else {
-        // Nothing that waiting would mend (a foreign value under our key, say): the reader of the slot decides.
-        this.#options.log.error({ error: reply.message }, 'Redis refused a command');
-        batch.settle(slot, reply);
-      }
-      if (answered < wanted) return;
+    const take = (reply: Reply): void => {
+      if (whole !== null) whole.take(reply, isPassing);
+      else settle(slots === null ? answered : slots[answered]!, reply);
+      if (++answered < wanted) return;
       clearTimeout(watchdog);
       if (waitReplicas === 0) finish();
     };
     // One object stands for every command of the batch: the client library calls it once for each reply, in order.
-    const command: RawCommand = { name: 'evalsha', args: [], resolve: settle, reject: settle };
+    const command: RawCommand = { name: 'evalsha', args: [], resolve: take, reject: take };
     const item = { command, select: 0 };
     const { commandQueue, stream } = this.#raw;
     for (let i = 0; i < wanted; i++) commandQueue.push(item);
-    batch.writeTo(stream, slots);
+    if (whole !== null) whole.writeTo(stream);
+    else batch.writeTo(stream, slots);
     if (waitReplicas === 0) return;
     this.#askReplicas(finish, () => {
       this.#hold({ order, batch, slots: null, done });
@@ -183,7 +204,12 @@ export class Pipeline {
     stream.write(this.#wait);
   }
 
+  #isWary(now: number): boolean {
+    return now < this.#waryUntil && this.#options.holdsAll;
+  }
+
   #refused(error: Error): void {
+    if (isRefusal(error)) this.beWary();
     this.#options.onRefused(error);
     // found anew, the primary is another server
     if (isDemotion(error)) renew(this.#redis);

@@ -3,6 +3,7 @@ import { monotonicMs } from '../base/clock.ts';
 import { BrokerError } from '../base/errors.ts';
 import { withoutPassword } from '../base/redis-url.ts';
 import type { Arg, RedisBatch, Reply } from './batch.ts';
+import { isNearlyFull } from './caution.ts';
 import { Confirmation } from './confirmation.ts';
 import { addressOf, openConnection, renew, type Locate } from './connection.ts';
 import { Pipeline } from './pipeline.ts';
@@ -10,6 +11,9 @@ import { isDemotion } from './refusal.ts';
 import { loadScripts } from './script.ts';
 import { Sentinels } from './sentinels.ts';
 import { forBlocking, forCommands, type Way, type WaySettings } from './way.ts';
+
+/** How often Redis is asked how full it is. */
+const lookMs = 1000;
 
 /**
  * One server at a time: a Redis of its own, or the primary that Sentinel names. One connection for batches, one for
@@ -24,6 +28,7 @@ export class SingleWay implements Way {
   readonly #pipeline: Pipeline;
   readonly #confirmation: Confirmation;
   readonly #others = new Set<Redis>();
+  readonly #look: NodeJS.Timeout;
   awaySince = 0;
 
   constructor(settings: WaySettings) {
@@ -50,7 +55,10 @@ export class SingleWay implements Way {
       loadScripts(this.#batches);
     };
     // after the others: what waits is sent when the connection is up, and everyone has been told before
-    this.#pipeline = new Pipeline(this.#batches, { ...settings, log, onRefused, onUnknownScripts });
+    this.#pipeline = new Pipeline(this.#batches, { ...settings, holdsAll: true, log, onRefused, onUnknownScripts });
+    this.#look = setInterval(() => {
+      void this.#lookAtMemory();
+    }, lookMs).unref();
   }
 
   get isReady(): boolean {
@@ -90,9 +98,19 @@ export class SingleWay implements Way {
   }
 
   close(): void {
+    clearInterval(this.#look);
     this.#sentinels?.close();
     for (const redis of [this.#client, this.#batches, ...this.#others]) redis.disconnect();
     this.#pipeline.close();
+  }
+
+  async #lookAtMemory(): Promise<void> {
+    if (this.#client.status !== 'ready') return;
+    try {
+      if (isNearlyFull(String(await callOn(this.#client, 'INFO', ['memory'])))) this.#pipeline.beWary();
+    } catch {
+      // away, or a user who may not ask: then the first refusal makes wary
+    }
   }
 
   #connection(extra: RedisOptions): Redis {

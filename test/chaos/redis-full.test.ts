@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { setTimeout as wait } from 'node:timers/promises';
 import { eventually } from '../support/eventually.ts';
+import { Ledger } from '../support/ledger.ts';
 import { startCluster } from '../support/node.ts';
+import { Device } from './device.ts';
+import { enterRaw, flood, Sink, subscribeRaw } from './flood.ts';
 import { Load, quickLease } from './load.ts';
 import { figure, nobodyDied, notReady, readyAgain } from './operator.ts';
 
@@ -51,6 +54,38 @@ describe('a Redis that refuses writes under load', function () {
     load.assertKept();
     await load.judge();
     await nobodyDied(cluster.nodes);
+    await cluster.stop();
+  });
+
+  it('for want of memory: what subscribers acknowledge makes room, and publishers go on without an operator, in order', async () => {
+    const cluster = await startCluster(1);
+    const node = cluster.node(0);
+    const redis = cluster.redis!.client();
+    const slow = await enterRaw(node.port, 'slow', false);
+    await subscribeRaw(slow, 'backlog', 1);
+    slow.pause();
+    const messages = 4000;
+    await flood(await enterRaw(node.port, 'flooding'), 'backlog', messages, 5000);
+    const ledger = new Ledger();
+    const witness = new Device({ id: 'witness', ports: () => [node.port], ledger, subscribe: { filters: ['more/#'], qos: 2 } });
+    const absent = new Device({ id: 'absent', ports: () => [node.port], ledger, subscribe: { filters: ['more/#'], qos: 2 } });
+    const publisher = new Device({ id: 'publisher', ports: () => [node.port], ledger });
+    await Promise.all([witness.ready(), absent.ready(), publisher.ready()]);
+    absent.cut();
+    absent.rest();
+    publisher.pump([{ topic: 'more/1', qos: 1 }, { topic: 'more/2', qos: 2 }], 200);
+    const used = Number(/used_memory:(\d+)/.exec(await redis.info('memory'))![1]);
+    await redis.config('SET', 'maxmemory', String(used + 50_000));
+    await notReady([node], /^redis: Redis refuses what it is told/);
+    const sink = new Sink(slow);
+    await eventually(() => sink.count === messages, { withinMs: 30_000, what: () => `drain of the backlog (${sink.count} of ${messages})` });
+    assert.equal(sink.gap, null);
+    await readyAgain([node]);
+    await publisher.settle();
+    absent.comeBack();
+    for (const { id } of [witness, absent]) await eventually(() => ledger.missing(id) === 0, { what: () => `the last ${ledger.missing(id)} messages at ${id}` });
+    ledger.assertHolds();
+    for (const device of [witness, absent, publisher]) device.leave();
     await cluster.stop();
   });
 });

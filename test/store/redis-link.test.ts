@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
+import type { Redis } from 'ioredis';
 import { BrokerError } from '../../src/base/errors.ts';
 import type { RedisBatch } from '../../src/redis/batch.ts';
 import { RedisLink } from '../../src/redis/connect.ts';
 import { openRedisStore } from '../../src/store/redis/store.ts';
-import { within } from '../support/eventually.ts';
+import { eventually, within } from '../support/eventually.ts';
 import { freePort } from '../support/ports.ts';
 import { startRedis, type RedisServer } from '../support/redis.ts';
 import { limits, openLink, push, queued, queueLimits, serve } from './stores.ts';
@@ -136,6 +137,91 @@ describe('link to Redis', () => {
     } finally {
       await admin.config('SET', 'maxmemory', '0');
     }
+  });
+
+  describe('that refuses for want of memory', () => {
+    const filler = 8_000_000;
+
+    /** Fills Redis: what `DEL filler` gives back is more than what it lacks. */
+    async function fill(admin: Redis): Promise<void> {
+      const used = Number(/used_memory:(\d+)/.exec(await admin.info('memory'))![1]);
+      await admin.set('filler', Buffer.alloc(filler));
+      await admin.config('SET', 'maxmemory', String(used + filler / 2));
+    }
+
+    /** A link that has been refused something a moment ago. */
+    async function warned(admin: Redis): Promise<RedisLink> {
+      const link = await openLink(server);
+      await admin.config('SET', 'maxmemory', '1');
+      const batch = link.begin();
+      batch.add('SET', 'oom:warning', 0);
+      const done = commit(batch);
+      await eventually(() => link.refusal !== null, { what: 'refusal' });
+      await admin.config('SET', 'maxmemory', '0');
+      await done;
+      return link;
+    }
+
+    afterEach(async () => {
+      const admin = server.client();
+      await admin.config('SET', 'maxmemory', '0');
+      await admin.del('filler');
+    });
+
+    it('what was refused is not overtaken by what came after it and found room', async () => {
+      const admin = server.client();
+      const link = await warned(admin);
+      await fill(admin);
+      const batch = link.begin();
+      for (let i = 1; i <= 3; i++) batch.add('RPUSH', 'oom:order', i);
+      batch.add('DEL', 'filler');
+      for (let i = 4; i <= 6; i++) batch.add('RPUSH', 'oom:order', i);
+      const done = commit(batch);
+      await link.command('PING');
+      assert.equal(await admin.llen('oom:order'), 0, 'all or nothing');
+      await admin.config('SET', 'maxmemory', '0');
+      await within(done, 5_000, 'the commit');
+      assert.deepEqual(await admin.lrange('oom:order', 0, -1), ['1', '2', '3', '4', '5', '6']);
+    });
+
+    it('what only frees memory comes through by itself, and makes room for the rest', async () => {
+      const admin = server.client();
+      const link = await warned(admin);
+      await fill(admin);
+      const batch = link.begin();
+      const slots = [batch.add('RPUSH', 'oom:freeing', 1), batch.frees(batch.add('DEL', 'filler')), batch.add('RPUSH', 'oom:freeing', 2)];
+      await within(commit(batch), 5_000, 'the commit');
+      assert.deepEqual(slots.map((slot) => batch.reply(slot)), [1, 1, 2]);
+    });
+
+    it('one command of a foreign kind does not hold up the others', async () => {
+      const admin = server.client();
+      await admin.set('oom:text', 'x');
+      const link = await warned(admin);
+      for (const foreign of ['RPUSH', 'NOSUCH']) {
+        const batch = link.begin();
+        const slots = [batch.add('INCR', 'oom:count'), batch.add(foreign, 'oom:text', 1), batch.add('INCR', 'oom:count')];
+        await within(commit(batch), 5_000, 'the commit');
+        assert.ok(batch.reply(slots[1]!) instanceof Error);
+      }
+      assert.equal(await admin.get('oom:count'), '4');
+    });
+
+    it('a Redis that is nearly full makes wary before it refuses anything', async () => {
+      const admin = server.client();
+      const link = await openLink(server);
+      const transactions = async (): Promise<number> => Number(/cmdstat_exec:calls=(\d+)/.exec(await admin.info('commandstats'))?.[1] ?? 0);
+      const before = await transactions();
+      await eventually(async () => {
+        const used = Number(/used_memory:(\d+)/.exec(await admin.info('memory'))![1]);
+        await admin.config('SET', 'maxmemory', String(Math.round(used * 1.1)));
+        const batch = link.begin();
+        batch.add('GET', 'nothing');
+        batch.add('GET', 'nothing');
+        await commit(batch);
+        return (await transactions()) > before;
+      }, { what: 'batch as a transaction' });
+    });
   });
 
   it('batches in flight when Redis is killed are carried out when it is back, in their order', async () => {

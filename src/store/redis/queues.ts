@@ -185,25 +185,25 @@ export class RedisQueues implements Queues {
   acknowledge(batch: Batch, { clientId }: QueueRef, epoch: number, seqs: readonly number[]): number {
     const { keys } = this.#link;
     const ids = seqs.map((seq) => `1-${seq}`);
-    return acknowledge.append(batch as RedisBatch, { meta: keys.session(clientId), queue: keys.queue(clientId) }, { epoch, ids });
+    return (batch as RedisBatch).frees(acknowledge.append(batch as RedisBatch, { meta: keys.session(clientId), queue: keys.queue(clientId) }, { epoch, ids }));
   }
 
   receive(batch: Batch, { clientId }: QueueRef, epoch: number, seqs: readonly number[]): number {
     const { keys } = this.#link;
     const { meta, queue, released } = { meta: keys.session(clientId), queue: keys.queue(clientId), released: keys.released(clientId) };
-    return receive.append(batch as RedisBatch, { meta, queue, released }, { epoch, seqs });
+    return (batch as RedisBatch).frees(receive.append(batch as RedisBatch, { meta, queue, released }, { epoch, seqs }));
   }
 
   complete(batch: Batch, { clientId }: QueueRef, epoch: number, packetIds: readonly number[]): number {
     const { keys } = this.#link;
     const released = keys.released(clientId);
-    return complete.append(batch as RedisBatch, { meta: keys.session(clientId), released }, { epoch, packet_ids: packetIds });
+    return (batch as RedisBatch).frees(complete.append(batch as RedisBatch, { meta: keys.session(clientId), released }, { epoch, packet_ids: packetIds }));
   }
 
   forget(batch: Batch, { clientId }: QueueRef, epoch: number, packetIds: readonly number[]): number {
     const { keys } = this.#link;
     const incoming = keys.incoming(clientId);
-    return forget.append(batch as RedisBatch, { meta: keys.session(clientId), incoming }, { epoch, packet_ids: packetIds });
+    return (batch as RedisBatch).frees(forget.append(batch as RedisBatch, { meta: keys.session(clientId), incoming }, { epoch, packet_ids: packetIds }));
   }
 
   pushOnce(batch: Batch, once: Once, targets: readonly OnceTarget[]): number {
