@@ -4,6 +4,7 @@ import type { Metrics } from '../base/metrics.ts';
 import { hasAuthentication } from '../config/check.ts';
 import type { Config } from '../config/schema.ts';
 import { AccessList } from './access-list.ts';
+import { Attempts } from './attempts.ts';
 import type { Authenticator } from './authenticator.ts';
 import type { Exchange } from './exchange.ts';
 import { CertificateUsers } from './certificate-users.ts';
@@ -95,7 +96,7 @@ export async function openAccess({ auth, allowAnonymous }: Config, tools: Tools)
   const hashes = new HashQueue(auth.hashesAtOnce, auth.maxWaitingHashes, tools.metrics);
   const ways: Authenticator[] = [];
   if (certificateUser !== null) ways.push(new CertificateUsers(certificateUser));
-  if (passwordFile !== null) ways.push(await PasswordFile.open(passwordFile, { ...tools, hashes, refusals }));
+  if (passwordFile !== null) ways.push(await PasswordFile.open(passwordFile, { ...tools, attempts: new Attempts(auth.failures, tools.clock), hashes, refusals }));
   const list = aclFile === null ? null : await AccessList.open(aclFile, auth.noMatch === 'allow', tools);
   return new Access({ ways, allowsAnonymous: allowAnonymous, clientIds: auth.clientIds, list, refusals });
 }

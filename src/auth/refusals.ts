@@ -16,6 +16,7 @@ const answers = {
   'scram-channel-binding': ['bad-authentication-method', 'channel binding is not offered here'],
   'other-user': ['not-authorized', 'another user cannot take over a connection'],
   'unknown-method': ['bad-authentication-method', 'this authentication method is not offered here [MQTT-4.12.0-1]'],
+  'too-many-failures': ['rate-exceeded', 'too many attempts have failed: try again later'],
   'client-id': ['client-id-invalid', 'this user may not have this client identifier'],
   busy: ['server-busy', 'too many clients are being authenticated: try again later'],
 } as const satisfies Record<string, readonly [ErrorCode, string]>;

@@ -28,6 +28,21 @@ export const authOptions = {
     default: 'deny',
     text: 'What holds where no rule of `auth.aclFile` fits.',
   }),
+  failures: {
+    free: integer({
+      default: 5,
+      min: 0,
+      text: 'How often in a row a user name may be refused at one address, with a wrong password or proof, before it has to wait.',
+    }),
+    firstDelayMs: integer({
+      default: 1_000,
+      min: 0,
+      max: 3_600_000,
+      unit: 'ms',
+      text: 'How long it has to wait then; twice as long after each further failure. Meanwhile it is refused unheard (0x9F). 0: never.',
+    }),
+    maxDelayMs: integer({ default: 60_000, min: 0, max: 3_600_000, unit: 'ms', text: 'The longest that it has to wait.' }),
+  },
   hashesAtOnce: integer({
     default: 2,
     min: 1,

@@ -136,6 +136,17 @@ describe('user name and password', () => {
     await node.stop();
   });
 
+  it('that failed too often have to wait, right ones too, and only at that user', async () => {
+    const node = await startNode({ set: { 'auth.passwordFile': file, 'auth.failures.free': 2, 'auth.failures.firstDelayMs': 3_000 } });
+    for (const version of [4, 5, 4] as const) assert.ok([4, 0x86].includes(codeOf(await enter(node, version, 'anna', 'wrong'))));
+    assert.equal(codeOf(await enter(node, 5, 'anna', 'secret')), 0x9f);
+    assert.equal(codeOf(await enter(node, 4, 'anna', 'secret')), 3);
+    assert.equal(codeOf(await enter(node, 4, 'otto', 'secret')), 4);
+    await eventually(async () => codeOf(await enter(node, 4, 'anna', 'secret')) === 0, { what: 'the end of the delay', withinMs: 15_000 });
+    assert.ok((await counted(node, 'swarmq_auth_refused_total', 'reason="too-many-failures"')) >= 2);
+    await node.stop();
+  });
+
   it('are not looked for when their file is missing or wrong: the node does not start', async () => {
     const bad = join(folder.path, 'bad');
     writeFileSync(bad, 'anna:secret\n');
