@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { parser, type IPublishPacket, type Packet } from 'mqtt-packet';
+import { BrokerError } from '../../src/base/errors.ts';
 import { Message, noBytes } from '../../src/base/message.ts';
 import { encodeRecord } from '../../src/codec/record.ts';
 import type { Engine } from '../../src/engine/engine.ts';
@@ -164,6 +165,25 @@ describe('the retained messages of a new subscription', () => {
     await eventually(() => clients.every(({ connection }) => connection.session!.feed === null && !connection.isBusy), { what: 'end of all feeds', withinMs: 20_000 });
     assert.equal(most, 2);
     for (const { stream } of clients) assert.equal(publishesIn(stream).length, count);
+  });
+
+  it('all come, each once, when the store is away in between', async () => {
+    const { retained } = engine.store;
+    const match = retained.match.bind(retained);
+    let calls = 0;
+    retained.match = (filter) => {
+      const walk = match(filter);
+      return {
+        next: () => (++calls % 5 === 0 ? Promise.reject(new BrokerError('store-unavailable', 'away')) : walk.next()),
+      };
+    };
+    const { stream, connection } = await attachClient(engine, 'patient', 4);
+    connection.received(encoded(4, { cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: 'kept/+', qos: 0 }] }));
+    await eventually(() => publishesIn(stream).length >= count, { what: 'all of them' });
+    await settled();
+    assert.ok(calls > count / 100);
+    assert.equal(publishesIn(stream).length, count);
+    assert.equal(new Set(publishesIn(stream).map(({ topic }) => topic)).size, count);
   });
 
   it('a topic that cannot be read is passed over and counted', async () => {
