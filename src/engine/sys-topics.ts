@@ -63,7 +63,8 @@ export class SysTopics {
     // behind the SUBACK
     setImmediate(() => {
       for (const row of this.#rows) {
-        if (session.isOver) return;
+        // [MQTT-3.10.4-2]
+        if (session.isOver || !session.subscriptions.has(filter)) return;
         if (!matches(filter, row.topic)) continue;
         const value = this.#valueOf(row);
         if (!this.#told.has(row.topic)) this.#told.set(row.topic, value);
