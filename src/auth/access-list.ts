@@ -19,6 +19,7 @@ export class AccessList implements RuleSource {
   readonly #file: WatchedFile<Rules>;
   readonly allowsByDefault: boolean;
   readonly #denied: { of(action: Action): { value: number } };
+  readonly forgotten: { value: number };
   readonly #limiter = new LogLimiter(10_000);
   readonly #log: Logger;
   readonly #clock: Clock;
@@ -29,6 +30,7 @@ export class AccessList implements RuleSource {
     this.#log = log;
     this.#clock = clock;
     this.#denied = metrics.counters('swarmq_auth_denied_total', 'What the access list did not allow, by action', 'action');
+    this.forgotten = metrics.counter('swarmq_auth_acl_forgotten_total', 'Times that what was decided for a client was forgotten, because it used too many topics to remember');
     metrics.gauge('swarmq_auth_acl_file_stale', '1 while the access list was changed and could not be taken over, else 0', () => (file.isStale ? 1 : 0));
     metrics.gauge('swarmq_auth_acl_rules', 'Rules of the access list that is in force', () => file.value.size);
   }

@@ -34,6 +34,11 @@ export class Attempts {
     this.#clock = clock;
   }
 
+  /** How many users and addresses are remembered. */
+  get size(): number {
+    return this.#known.size;
+  }
+
   /** Whether this user, from this address, has to wait. */
   mustWait(username: string, address: string | null): boolean {
     const record = this.#known.size === 0 ? undefined : this.#known.get(keyOf(username, address));

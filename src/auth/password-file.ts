@@ -69,6 +69,7 @@ export class PasswordFile implements Authenticator {
     this.#attempts = attempts;
     this.#hashes = hashes;
     this.#refusals = refusals;
+    metrics.gauge('swarmq_auth_failing', 'Users and addresses that failed to authenticate lately', () => attempts.size);
     metrics.gauge('swarmq_auth_password_file_stale', '1 while the password file was changed and could not be taken over, else 0', () => (file.isStale ? 1 : 0));
   }
 

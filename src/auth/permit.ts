@@ -9,6 +9,8 @@ const maxRemembered = 256;
 export interface RuleSource {
   readonly rules: Rules;
   readonly allowsByDefault: boolean;
+  /** counts the times that a permit began to remember anew, because there were too many topics */
+  readonly forgotten?: { value: number };
 }
 
 /**
@@ -41,7 +43,10 @@ export class Permit {
     const remembered = (this.#remembered[place] ??= new Map());
     const known = remembered.get(topic);
     if (known !== undefined) return known;
-    if (remembered.size >= maxRemembered) remembered.clear();
+    if (remembered.size >= maxRemembered) {
+      remembered.clear();
+      if (this.#source.forgotten !== undefined) this.#source.forgotten.value++;
+    }
     const decision = this.#decidePublish(topic, qos, retain);
     remembered.set(topic, decision);
     return decision;

@@ -77,7 +77,10 @@ export class Commit {
 
   /** Tells another node what was queued for its sessions, with the next commit. */
   nudge(to: string, head: Buffer, record: Buffer): void {
-    if (this.#nudges.length >= this.#engine.config.commit.maxMessages) return;
+    if (this.#nudges.length >= this.#engine.config.commit.maxMessages) {
+      this.#engine.count.lostNudges.value++;
+      return;
+    }
     this.#nudges.push({ to, head, record });
     this.#engine.flushSoon();
   }

@@ -33,6 +33,8 @@ export interface Counts {
   readonly publishBytesReceived: Counter;
   readonly publishBytesSent: Counter;
   readonly accepted: Counter;
+  readonly lostNudges: Counter;
+  readonly heldBackLines: Counter;
   readonly connects: Counter;
   readonly takeovers: Counter;
   readonly cutQueues: Counter;
@@ -58,6 +60,8 @@ export function makeCounts(metrics: Metrics): Counts {
     publishBytesReceived: metrics.counter('swarmq_payload_bytes_received_total', 'Bytes of payload in PUBLISH packets received'),
     publishBytesSent: metrics.counter('swarmq_payload_bytes_sent_total', 'Bytes of payload in PUBLISH packets sent'),
     accepted: metrics.counter('swarmq_connections_accepted_total', 'Connections that were opened, whatever came of them'),
+    lostNudges: metrics.counter('swarmq_nudges_lost_total', 'Frames about queued messages that were not sent because commits were behind; the next one heals it'),
+    heldBackLines: metrics.counter('swarmq_log_lines_held_back_total', 'Lines that were not logged, because the same had been said a moment ago'),
     connects: metrics.counter('swarmq_connects_total', 'Connections that were accepted with a CONNACK'),
     takeovers: metrics.counter('swarmq_takeovers_total', 'Sessions that were let go to another connection'),
     cutQueues: metrics.counter('swarmq_queues_cut_total', 'Clients sent away because a failover of the store took back the end of their queue'),

@@ -24,6 +24,7 @@ import { Interest } from './interest.ts';
 import { Janitor } from './janitor.ts';
 import { KeepAlive } from './keep-alive.ts';
 import { leave, letGo } from './leave.ts';
+import { watchOccupancy } from './occupancy.ts';
 import { OutboxGate } from './outbox-gate.ts';
 import { QueueDrops } from './queue-drops.ts';
 import { receive } from './receive.ts';
@@ -115,6 +116,7 @@ export class Engine {
     this.#janitor = new Janitor(this);
     this.sys = new SysTopics(this);
     this.#watch(parts.metrics);
+    watchOccupancy(this, parts.metrics);
     this.#commitMs = parts.metrics.histogram('swarmq_commit_ms', 'Duration of a commit in ms', [0.25, 0.5, 1, 2, 5, 10, 50, 200, 1000, 5000]);
   }
 
@@ -246,7 +248,10 @@ export class Engine {
 
   logLimited(key: string, error: unknown, text: string, fields: object = {}): void {
     const held = this.#limiter.pass(key, this.clock.monotonic());
-    if (held < 0) return;
+    if (held < 0) {
+      this.count.heldBackLines.value++;
+      return;
+    }
     const reason = error instanceof Error ? error.message : String(error);
     this.log.warn({ ...fields, code: key, reason, ...(held > 0 ? { heldBackLines: held } : {}) }, text);
   }

@@ -23,6 +23,11 @@ export class OutgoingAliases {
     this.#most = most;
   }
 
+  /** How many are given out. */
+  get size(): number {
+    return this.#aliases.size;
+  }
+
   /** The alias that the client knows for the topic; else, negative, the one that this message should set for it; 0: none. */
   of(topic: string): number {
     const known = this.#aliases.get(topic);

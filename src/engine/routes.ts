@@ -88,6 +88,11 @@ export class Routes implements RouteSink {
     return this.#locals.size + this.#queues.size + this.#members.size + this.#nodes.size + this.#bridges.size + this.#listeners.size;
   }
 
+  /** How many looked-up topics are remembered. */
+  get remembered(): number {
+    return this.#matches.size;
+  }
+
   match(topic: string): Match {
     const known = this.#matches.get(topic);
     if (known !== undefined && known.version === this.version) return known;
