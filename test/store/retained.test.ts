@@ -239,6 +239,9 @@ describe('the walk through retained messages in Redis', () => {
       ['a/b/+', 0],
       ['a/+', 0],
       ['a/b/77/+', 2],
+      ['a/b/77/#', 3],
+      ['a/b/none/#', 0],
+      ['a/9/+/#', 1],
       ['a/+/+/+/c', 1],
     ] as const) {
       const { looks, calls, ...rest } = await cost(filter);

@@ -44,6 +44,13 @@ local literals = 0
 while literals < depth and wanted[literals + 1] ~= '+' do
   literals = literals + 1
 end
+
+-- What `a/b/+/#` has before its first wildcard: `a/b/`, with each number of levels.
+local stem, stem_levels = '', 0
+while is_open and levels[stem_levels + 1] ~= '+' and levels[stem_levels + 1] ~= '#' do
+  stem_levels = stem_levels + 1
+  stem = stem .. levels[stem_levels] .. '/'
+end
 local hides_dollar = levels[1] == '+' or levels[1] == '#'
 local dollar = 36
 
@@ -75,6 +82,9 @@ local function judge(place)
       if (i < depth or is_open) and is_before(place, exact .. '/', at) then
         return false, exact .. '/'
       end
+      if is_open and i <= stem_levels + 1 then
+        return false, string.format('%05d/', tonumber(string.sub(place, 1, 5)) + 1) .. stem
+      end
       return false, i > literals and string.sub(prefix, 1, -2) .. '0' or nil
     end
     at = slash and slash + 1
@@ -96,7 +106,7 @@ end
 
 local function first_place()
   if is_open then
-    return string.format('%05d/', math.max(1, #levels - 1))
+    return string.format('%05d/', math.max(1, #levels - 1)) .. string.sub(stem, 1, -2)
   end
   return table.concat(wanted, '/', 1, literals) .. '/'
 end
