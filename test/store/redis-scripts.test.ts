@@ -82,6 +82,10 @@ describe('scripts of the store', () => {
       assert.deepEqual(await tend(narrow), { 'away {2} messages': 1 });
       await narrow.sessions.end('away {2}', await serve(narrow, 'away {2}'));
     }
+    assert.equal(await committed(store, (batch) => {
+      const slot = queues.last(batch, queue);
+      return () => queues.lastSeq(batch, slot);
+    }), 4);
     assert.equal(await sessions.unsubscribe(c, epoch, ['a/#']), 'ok');
     assert.equal(await sessions.release(c, epoch, 0, 0, 'drop'), 'ok');
     assert.notEqual(await sessions.expire(c), 'kept');
