@@ -1,6 +1,6 @@
 import type { Batch } from '../src/base/batch.ts';
 import type { Counter, Metrics } from '../src/base/metrics.ts';
-import { encodeParts, type RedisBatch } from '../src/redis/batch.ts';
+import { encodeParts, type Encoded, type RedisBatch } from '../src/redis/batch.ts';
 import type { Keys } from '../src/redis/keys.ts';
 import type { Inbox, Incarnation } from './cluster.ts';
 import { entryOpening, EntryWriter, largeBody } from './wire.ts';
@@ -28,7 +28,7 @@ export function inboxCounters(metrics: Metrics): InboxCounters {
 
 interface Receiver {
   /** `XADD` up to the value, encoded once */
-  readonly command: Buffer;
+  readonly command: Encoded;
   /** how large the entries to this receiver get lately */
   room: number;
 }

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Batch } from '../src/base/batch.ts';
 import type { Logger } from '../src/base/log.ts';
 import type { Counter, Metrics } from '../src/base/metrics.ts';
-import { encodeParts, type RedisBatch, type Reply } from '../src/redis/batch.ts';
+import { encodeParts, type Encoded, type RedisBatch, type Reply } from '../src/redis/batch.ts';
 import type { RedisLink } from '../src/redis/connect.ts';
 import type { RouteChange, Routes, RouteSink } from './cluster.ts';
 import { optionsInLog, optionsInTable, RouteWriter } from './route-writer.ts';
@@ -40,7 +40,7 @@ export class RouteLog implements Routes {
   #catchingUp: Promise<void> | null = null;
   /** the last change applied */
   #last: Place = beginning;
-  #readCommand: Buffer = Buffer.alloc(0);
+  #readCommand: Encoded | null = null;
   #tail: Tail | null = null;
   /** what stood last when a batch looked */
   readonly #looks = new WeakMap<Batch, Place>();
@@ -72,7 +72,7 @@ export class RouteLog implements Routes {
 
   read(batch: Batch): number {
     this.#looks.set(batch, this.#last);
-    return (batch as RedisBatch).begin(this.#readCommand);
+    return (batch as RedisBatch).last(this.#readCommand!);
   }
 
   follow(batch: Batch, slot: number): boolean {
@@ -198,7 +198,7 @@ export class RouteLog implements Routes {
   }
 
   #reached(last: Place): void {
-    if (last === this.#last && this.#readCommand.length > 0) return;
+    if (last === this.#last && this.#readCommand !== null) return;
     this.#last = last;
     this.#readCommand = encodeParts(6, 'XREAD', 'COUNT', String(entriesAtOnce), 'STREAMS', this.#link.keys.routeLog(), before(last));
   }

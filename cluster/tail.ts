@@ -28,6 +28,9 @@ export class Tail {
     try {
       const reply = (await this.#redis.callBuffer('XREAD', 'COUNT', count, 'BLOCK', blockMs, 'STREAMS', this.#key, last)) as Reply;
       return reply === null ? [] : (reply as unknown as [[Buffer, StreamEntry[]]])[0][1];
+    } catch (error) {
+      if (error instanceof Error && /^(MOVED|ASK) /.test(error.message)) this.#link.astray();
+      throw error;
     } finally {
       clearTimeout(watchdog);
     }

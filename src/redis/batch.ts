@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { Batch } from '../base/batch.ts';
+import { hashSlotOf, keyOf } from './hash-slot.ts';
 
 export type Reply = Buffer | number | null | Error | Reply[];
 export type Arg = string | Buffer | number;
@@ -26,16 +27,24 @@ export class RedisBatch implements Batch {
   #replies: Reply[] = [];
   readonly #freeing = new Set<number>();
 
-  constructor(link: BatchLink) {
+  /** the hash slot of each command, where keys lie on several servers; null where they do not */
+  readonly #hashSlots: number[] | null;
+  #last = -1;
+  #sequels: (() => void)[] = [];
+  readonly #attached = new Map<number, object>();
+
+  constructor(link: BatchLink, isSharded = false) {
     this.#link = link;
+    this.#hashSlots = isSharded ? [] : null;
   }
 
   get size(): number {
     return this.#starts.length;
   }
 
-  /** Begins a command of `parts` parts; exactly so many `part` calls follow. Gives the slot of its reply. */
-  command(parts: number): number {
+  /** Begins a command of `parts` parts about a key; exactly so many `part` calls follow. Gives the slot of its reply. */
+  command(parts: number, key: string | null): number {
+    if (this.#hashSlots !== null) this.#hashSlots.push(key === null ? -1 : hashSlotOf(key));
     this.#starts.push(this.#end);
     this.#room(16);
     this.#length(0x2a, parts);
@@ -44,7 +53,7 @@ export class RedisBatch implements Batch {
 
   /** Appends a whole command. */
   add(...parts: Arg[]): number {
-    const slot = this.command(parts.length);
+    const slot = this.command(parts.length, this.#hashSlots === null ? null : keyOf(String(parts[0]), parts.slice(1)));
     for (const part of parts) this.part(part);
     return slot;
   }
@@ -82,10 +91,12 @@ export class RedisBatch implements Batch {
   }
 
   /** Begins a command whose first parts were encoded before by `encodeParts`. */
-  begin(encoded: Buffer): number {
+  begin(encoded: Encoded): number {
+    if (this.#hashSlots !== null) this.#hashSlots.push(encoded.hashSlot);
+    const { bytes } = encoded;
     this.#starts.push(this.#end);
-    this.#room(encoded.length);
-    this.#end += encoded.copy(this.#bytes, this.#end);
+    this.#room(bytes.length);
+    this.#end += bytes.copy(this.#bytes, this.#end);
     return this.#starts.length - 1;
   }
 
@@ -97,6 +108,25 @@ export class RedisBatch implements Batch {
 
   isFreeing(slot: number): boolean {
     return this.#freeing.has(slot);
+  }
+
+  /** A whole command, encoded before, that sees what all others of the batch have done. One at most. */
+  last(encoded: Encoded): number {
+    return (this.#last = this.begin(encoded));
+  }
+
+  /** What belongs to a slot of this batch besides its reply, kept with it. */
+  attach(slot: number, thing: object): void {
+    this.#attached.set(slot, thing);
+  }
+
+  attached(slot: number): object | undefined {
+    return this.#attached.get(slot);
+  }
+
+  /** Calls `sequel` when the commands so far are answered: it may read replies and append more. Where keys lie on several servers only. */
+  afterwards(sequel: () => void): void {
+    this.#sequels.push(sequel);
   }
 
   /** What Redis answered to the command of this slot. Valid from `done` until the end of that turn of the event loop. */
@@ -145,6 +175,21 @@ export class RedisBatch implements Batch {
     this.#replies[slot] = reply;
   }
 
+  /** For the link alone: the hash slot of a command, -1 when it has no key. */
+  hashSlot(slot: number): number {
+    return this.#hashSlots![slot]!;
+  }
+
+  /** For the link alone: the slot of the command that comes last; -1 when the order does not matter. */
+  get lastSlot(): number {
+    return this.#last;
+  }
+
+  /** For the link alone: what is to be called now. */
+  takeSequels(): (() => void)[] {
+    return this.#sequels.splice(0);
+  }
+
   /** For the link alone: empty again, with the memory it has, unless a rare giant made it too large to keep. */
   reset(): void {
     if (this.#bytes.length > 4 * 1024 * 1024) this.#bytes = Buffer.allocUnsafe(16 * 1024);
@@ -153,6 +198,10 @@ export class RedisBatch implements Batch {
     this.#inserts = [];
     this.#replies = [];
     this.#freeing.clear();
+    if (this.#hashSlots !== null) this.#hashSlots.length = 0;
+    this.#last = -1;
+    this.#sequels = [];
+    this.#attached.clear();
   }
 
   #write(stream: { write(chunk: Buffer): unknown }, from: number, to: number): void {
@@ -216,9 +265,28 @@ export interface BatchLink {
   send(batch: RedisBatch, done: (error: Error | null) => void, isFirst?: boolean): void;
 }
 
+/** The first parts of a command, encoded once for many uses. */
+export class Encoded {
+  readonly bytes: Buffer;
+  readonly #key: string | null;
+  #hashSlot = -2;
+
+  constructor(bytes: Buffer, key: string | null) {
+    this.bytes = bytes;
+    this.#key = key;
+  }
+
+  /** -1 without a key */
+  get hashSlot(): number {
+    if (this.#hashSlot === -2) this.#hashSlot = this.#key === null ? -1 : hashSlotOf(this.#key);
+    return this.#hashSlot;
+  }
+}
+
 /** The first `fixed.length` of `parts` parts of a command, for `RedisBatch.begin`. */
-export function encodeParts(parts: number, ...fixed: string[]): Buffer {
-  return Buffer.from(`*${parts}\r\n` + fixed.map((p) => `$${Buffer.byteLength(p)}\r\n${p}\r\n`).join(''));
+export function encodeParts(parts: number, ...fixed: string[]): Encoded {
+  const bytes = Buffer.from(`*${parts}\r\n` + fixed.map((p) => `$${Buffer.byteLength(p)}\r\n${p}\r\n`).join(''));
+  return new Encoded(bytes, keyOf(fixed[0]!, fixed.slice(1)));
 }
 
 /** The connection as the batch uses it: parts of the client library that its types do not show. */

@@ -11,6 +11,7 @@ import { addressOf } from './connection.ts';
 import { Keys } from './keys.ts';
 import { asUnavailable, isRefusal } from './refusal.ts';
 import type { ScriptRunner } from './script.ts';
+import { ShardedWay } from './sharded.ts';
 import { SingleWay } from './single.ts';
 import type { Way } from './way.ts';
 
@@ -63,7 +64,7 @@ export class RedisLink implements BatchLink, ScriptRunner {
     this.keys = new Keys(settings.prefix);
     this.unconfirmed = { evalScript: (source, sha, keys, args) => this.#eval(source, sha, keys, args, false) };
     const { sentinelPassword = null, waitReplicas = 0, waitTimeoutMs = 1000, commandTimeoutMs } = settings;
-    this.#way = new SingleWay({
+    this.#way = new (place.kind === 'cluster' ? ShardedWay : SingleWay)({
       ...settings,
       place,
       sentinelPassword,
@@ -119,7 +120,7 @@ export class RedisLink implements BatchLink, ScriptRunner {
 
   /** An empty batch. The memory of an earlier one is used again, so replies are read in the turn of `done`. */
   begin(): RedisBatch {
-    const batch = this.#idle.pop() ?? new RedisBatch(this);
+    const batch = this.#idle.pop() ?? new RedisBatch(this, this.#way.isSharded);
     batch.reset();
     return batch;
   }
@@ -136,6 +137,16 @@ export class RedisLink implements BatchLink, ScriptRunner {
   onAnew(tell: (isOfBatches: boolean) => void): () => void {
     this.#anew.add(tell);
     return () => this.#anew.delete(tell);
+  }
+
+  /** Whether keys lie on several servers: one script sees those of one hash tag only. */
+  get isSharded(): boolean {
+    return this.#way.isSharded;
+  }
+
+  /** A connection that blocks was told that its key is elsewhere: it will go there. */
+  astray(): void {
+    this.#way.astray();
   }
 
   /** One command outside a batch; texts come as Buffers. Rejects with `store-unavailable` when Redis is away. */
@@ -227,8 +238,10 @@ export class RedisLink implements BatchLink, ScriptRunner {
     const at = withoutPassword(this.settings.url);
     const version = /redis_version:(\d+)/.exec(info)?.[1] ?? '0';
     if (Number(version) < oldestRedis) throw new BrokerError('store-unavailable', `Redis at ${at} is version ${version}: 7.0 or newer is needed`);
-    if (place.kind === 'cluster' && !/^redis_mode:cluster/m.test(info)) {
-      throw new BrokerError('config-invalid', `redis.url ${at} is no Redis Cluster: write redis://`);
+    const isCluster = /^redis_mode:cluster/m.test(info);
+    if (isCluster !== (place.kind === 'cluster')) {
+      const said = isCluster ? 'is a node of a Redis Cluster: write redis+cluster://' : 'is no Redis Cluster: write redis://';
+      throw new BrokerError('config-invalid', `redis.url ${at} ${said}`);
     }
     const { eviction } = risksOf(info);
     if (eviction === null || !losesData(eviction) || this.settings.allowEviction === true) return;

@@ -31,9 +31,14 @@ export class Keys {
     return `${this.prefix}s:{${encodePart(client)}}:rel`;
   }
 
-  /** set: packet identifiers of incoming QoS 2 messages that await PUBREL */
+  /** hash: packet identifiers of incoming QoS 2 messages that await PUBREL -> '', or the token of one that is not everywhere yet */
   incoming(client: string): string {
     return `${this.prefix}s:{${encodePart(client)}}:in`;
+  }
+
+  /** sorted set: tokens under which something was appended to this stream, by time (s); beside the stream. Redis Cluster only */
+  tokens(stream: string): string {
+    return `${stream}:once`;
   }
 
   /** hash, kept for a minute: what an ended session left to tidy up, so that a repeated call gives it again */

@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import { backoffMs } from '../base/backoff.ts';
 import { monotonicMs } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
-import { encodeParts, type RawCommand, type RawConnection, type RedisBatch, type Reply } from './batch.ts';
+import { encodeParts, type Encoded, type RawCommand, type RawConnection, type RedisBatch, type Reply } from './batch.ts';
 import { renew } from './connection.ts';
 import { isDemotion, isPassing, isRefusal, closedError } from './refusal.ts';
 import { Whole } from './whole.ts';
@@ -48,7 +48,7 @@ const waryMs = 60_000;
 export class Pipeline {
   readonly #redis: Redis;
   readonly #options: PipelineOptions;
-  readonly #wait: Buffer;
+  readonly #wait: Encoded;
   /** batches that Redis could not take yet, in the order in which they were committed */
   readonly #waiting: Sending[] = [];
   #retryTimer: NodeJS.Timeout | undefined;
@@ -201,7 +201,7 @@ export class Pipeline {
     };
     const { commandQueue, stream } = this.#raw;
     commandQueue.push({ command: { name: 'wait', args: [], resolve: settle, reject: settle }, select: 0 });
-    stream.write(this.#wait);
+    stream.write(this.#wait.bytes);
   }
 
   #isWary(now: number): boolean {

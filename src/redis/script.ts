@@ -60,7 +60,7 @@ export class Script<K extends string, A extends string> {
   append(batch: RedisBatch, keys: Named<K>, args: Named<A>): number {
     const keyList = flatten(this.#names.keys, keys);
     const argList = flatten(this.#names.args, args);
-    const slot = batch.command(3 + keyList.length + argList.length);
+    const slot = batch.command(3 + keyList.length + argList.length, keyList[0] as string);
     batch.part('EVALSHA');
     batch.part(this.sha);
     batch.part(keyList.length);

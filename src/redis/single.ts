@@ -97,6 +97,10 @@ export class SingleWay implements Way {
     return redis;
   }
 
+  astray(): void {
+    // there is one server
+  }
+
   close(): void {
     clearInterval(this.#look);
     this.#sentinels?.close();

@@ -21,6 +21,8 @@ export interface Way {
   call(name: string, args: readonly Arg[], isKept: boolean): Promise<Reply>;
   /** A connection to the server that has this key, for commands that block. */
   blocking(key: string): Redis;
+  /** Such a connection was told that its key is elsewhere. */
+  astray(): void;
   close(): void;
 }
 

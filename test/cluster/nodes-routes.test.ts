@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { RouteChange } from '../../cluster/cluster.ts';
+import type { Encoded } from '../../src/redis/batch.ts';
 import { Keys } from '../../src/redis/keys.ts';
 import { eventually } from '../support/eventually.ts';
 import { startRedis, type RedisServer } from '../support/redis.ts';
@@ -204,13 +205,13 @@ describe('nodes: routes', () => {
   });
 
   it('the command that reads the log is encoded again only when there was news', async () => {
-    const encoded = new Set<Buffer>();
+    const encoded = new Set<Encoded>();
     const look = async (): Promise<void> => {
       const batch = a.link.begin();
-      const begin = batch.begin.bind(batch);
-      batch.begin = (command) => {
+      const last = batch.last.bind(batch);
+      batch.last = (command) => {
         encoded.add(command);
-        return begin(command);
+        return last(command);
       };
       const slot = a.cluster.routes.read(batch);
       await new Promise<void>((resolve) => {

@@ -6,6 +6,7 @@ import { openRedisStore } from '../../src/store/redis/store.ts';
 import type { OpenRequest } from '../../src/store/sessions.ts';
 import type { Store, StoreLimits } from '../../src/store/store.ts';
 import { atEnd } from '../support/ends.ts';
+import { startRedisCluster, type RedisCluster } from '../support/redis-cluster.ts';
 import { startRedis, type RedisServer } from '../support/redis.ts';
 
 export const limits: StoreLimits = {
@@ -22,7 +23,7 @@ export function queueLimits(some: Partial<StoreLimits['queue']>): StoreLimits {
 let prefixes = 0;
 
 /** A link with a prefix of its own, closed with the test. */
-export async function openLink(server: RedisServer, settings: Partial<RedisSettings> = {}): Promise<RedisLink> {
+export async function openLink(server: { readonly url: string }, settings: Partial<RedisSettings> = {}): Promise<RedisLink> {
   const prefix = `t${++prefixes}:`;
   const link = await RedisLink.open({ url: server.url, prefix, connectTimeoutMs: 5_000, commandTimeoutMs: 5_000, ...settings });
   atEnd('link to Redis', () => link.close());
@@ -41,6 +42,15 @@ export function forEachStore(noun: string, body: (open: (some?: StoreLimits) => 
     });
     after(() => server.stop());
     body(async (some = limits) => openRedisStore(await openLink(server), some));
+  });
+  describe(`${noun} in a Redis Cluster`, () => {
+    let cluster: RedisCluster;
+    before(async function () {
+      this.timeout(30_000);
+      cluster = await startRedisCluster();
+    });
+    after(() => cluster.stop());
+    body(async (some = limits) => openRedisStore(await openLink(cluster), some));
   });
 }
 

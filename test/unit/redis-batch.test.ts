@@ -41,7 +41,7 @@ describe('redis batch encoding', () => {
 
   it('a framed part has the length of its head before it', () => {
     const { batch, written } = collecting();
-    batch.command(2);
+    batch.command(2, null);
     batch.part('A');
     batch.framed(Buffer.from('hh'), Buffer.from('body'));
     assert.equal(written(), '*2\r\n$1\r\nA\r\n$8\r\n\0\x02hhbody\r\n');
@@ -51,7 +51,7 @@ describe('redis batch encoding', () => {
     const { batch, written } = collecting();
     const large = 'y'.repeat(20_000);
     const encoded = [0, 1, 2, 3].map((i) => {
-      batch.command(3);
+      batch.command(3, null);
       batch.part(String(i));
       batch.joined(Buffer.from(large), Buffer.from(large));
       batch.part(Buffer.from(large));

@@ -1,5 +1,5 @@
 import type { Batch } from '../../base/batch.ts';
-import { encodeParts, type RedisBatch, type Reply } from '../../redis/batch.ts';
+import { encodeParts, type Encoded, type RedisBatch, type Reply } from '../../redis/batch.ts';
 import type { RedisLink } from '../../redis/connect.ts';
 import { answer, Script } from '../../redis/script.ts';
 import { bytesOf, listOf, numberOf, ownedOf, textOf } from './replies.ts';
@@ -21,7 +21,7 @@ class RedisOutboxRef implements OutboxRef {
   readonly key: string;
   readonly leader: string;
   readonly tokens: string;
-  readonly append: Buffer;
+  readonly append: Encoded;
 
   constructor(bridge: string, shard: number, { keys }: RedisLink, most: number) {
     this.bridge = bridge;

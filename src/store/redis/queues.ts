@@ -1,8 +1,9 @@
 import type { Batch } from '../../base/batch.ts';
 import { silentLog, type Logger } from '../../base/log.ts';
-import { encodeParts, type RedisBatch, type Reply } from '../../redis/batch.ts';
+import { encodeParts, type Encoded, type RedisBatch, type Reply } from '../../redis/batch.ts';
 import type { RedisLink } from '../../redis/connect.ts';
 import { answer, Script } from '../../redis/script.ts';
+import { OnceOnShards, type Append } from './once-on-shards.ts';
 import { corrupt, listOf, numberOf, ownedOf } from './replies.ts';
 import { QueueBound } from './queue-bound.ts';
 import type { Once, OnceResult, OnceTarget, QueueDrop, QueueEntry, QueueRef, Queues, Tending } from '../queues.ts';
@@ -43,7 +44,7 @@ const field = 'm';
 /** The append is encoded once but for its last part: `XADD <key> NOMKSTREAM MAXLEN ~ <most> 1-* m <value>`. */
 class RedisQueueRef implements QueueRef {
   readonly clientId: string;
-  readonly append: Buffer;
+  readonly append: Encoded;
   readonly bound: QueueBound;
 
   constructor(bound: QueueBound, key: string, most: number) {
@@ -208,6 +209,7 @@ export class RedisQueues implements Queues {
 
   pushOnce(batch: Batch, once: Once, targets: readonly OnceTarget[]): number {
     const { keys } = this.#link;
+    if (this.#link.isSharded) return this.#pushOnShards(batch as RedisBatch, once, targets);
     const meta = keys.session(once.clientId);
     const places = targets.map((target) => (target.kind === 'queue' ? keys.queue(target.queue.clientId) : target.key));
     const appends = targets.flatMap((target) =>
@@ -222,20 +224,29 @@ export class RedisQueues implements Queues {
   }
 
   once(batch: Batch, targets: readonly OnceTarget[], slot: number): OnceResult {
-    const reply = (batch as RedisBatch).reply(slot);
-    const { word, rest } = answer(reply);
-    if (word === 'ok') {
-      const seqs = listOf(rest[0]).map(numberOf);
+    const onShards = (batch as RedisBatch).attached(slot) as OnceOnShards | undefined;
+    const result = onShards?.result ?? onceOf((batch as RedisBatch).reply(slot));
+    if (result.word === 'ok') {
       targets.forEach((target, i) => {
         if (target.kind !== 'queue') return;
         const { bound } = target.queue as RedisQueueRef;
         bound.pushes(target.head.length + target.record.length);
-        if (bound.passes(seqs[i]!)) this.#due.add(bound);
+        if (bound.passes(result.seqs[i]!)) this.#due.add(bound);
       });
-      return { word, seqs };
     }
-    if (word === 'seen' || word === 'fenced') return { word };
-    throw corrupt('ok, seen or fenced', reply);
+    return result;
+  }
+
+  #pushOnShards(batch: RedisBatch, once: Once, targets: readonly OnceTarget[]): number {
+    const appends = targets.map((target): Append =>
+      target.kind === 'queue'
+        ? { target: this.#link.keys.queue(target.queue.clientId), make: 0, id: '1-*', most: this.#most, field, value: framed(target.head, target.record) }
+        : { target: target.key, make: target.isMade ? 1 : 0, id: '*', most: target.maxEntries, field: target.field, value: target.value },
+    );
+    const onShards = new OnceOnShards(batch, this.#link.keys, once, appends);
+    const slot = onShards.begin();
+    batch.attach(slot, onShards);
+    return slot;
   }
 
   owned(batch: Batch, slot: number): Owned {
@@ -260,6 +271,13 @@ export class RedisQueues implements Queues {
     }
     return entries;
   }
+}
+
+function onceOf(reply: Reply): OnceResult {
+  const { word, rest } = answer(reply);
+  if (word === 'ok') return { word, seqs: listOf(rest[0]).map(numberOf) };
+  if (word === 'seen' || word === 'fenced') return { word };
+  throw corrupt('ok, seen or fenced', reply);
 }
 
 function framed(head: Buffer, record: Buffer): Buffer {

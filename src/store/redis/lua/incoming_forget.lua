@@ -14,6 +14,6 @@ if epoch ~= current and epoch ~= former_epoch then
   return { 'fenced' }
 end
 for i = 2, #ARGV, 1000 do
-  redis.call('SREM', incoming, unpack(ARGV, i, math.min(i + 999, #ARGV)))
+  redis.call('HDEL', incoming, unpack(ARGV, i, math.min(i + 999, #ARGV)))
 end
 return { 'ok' }

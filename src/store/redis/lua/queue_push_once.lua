@@ -4,7 +4,8 @@ queue_push_once: append an incoming QoS 2 message wherever it goes, and note its
 Does nothing when the identifier is noted already. Each target is a stream with five arguments: 1 when it is made if it
 is not there (a queue and an inbox are not), the id under which it is appended (`1-*` to a queue, else `*`), the most entries it
 may hold, the field, the value.
-The targets lie in other slots than the publisher's session: Redis Cluster needs another way.
+The targets lie in other slots than the publisher's session: on a Redis Cluster incoming_note, once_push and incoming_done
+are the way.
 
 KEYS  meta incoming targets...
 ARGV  epoch packet_id appends...
@@ -18,7 +19,7 @@ local current, former_epoch = unpack(redis.call('HMGET', meta, 'epoch', 'former_
 if epoch ~= current and epoch ~= former_epoch then
   return { 'fenced' }
 end
-if redis.call('SADD', incoming, packet_id) == 0 then
+if redis.call('HSETNX', incoming, packet_id, '') == 0 then
   return { 'seen' }
 end
 

@@ -43,9 +43,18 @@ if opened ~= epoch then
   end
 end
 
+-- an identifier with a token belongs to a message that is not everywhere yet: it is taken again when it comes again
+local received = {}
+local marks = redis.call('HGETALL', incoming)
+for i = 1, #marks, 2 do
+  if marks[i + 1] == '' then
+    received[#received + 1] = marks[i]
+  end
+end
+
 local sent, in_order = unpack(redis.call('HMGET', meta, 'sent', 'in_order'))
 began = began or epoch
-redis.call('HDEL', meta, 'former', 'former_epoch', 'expires_at', 'will', 'will_delay')
+redis.call('HDEL', meta, 'former', 'former_epoch', 'expires_at', 'will', 'will_delay', 'will_token')
 redis.call('HSET', meta, 'opened', epoch, 'began', began, 'protocol', protocol, 'expiry', expiry, 'in_order', 0)
 if will ~= '' then
   redis.call('HSET', meta, 'will', will, 'will_delay', will_delay)
@@ -56,7 +65,7 @@ return {
   sent or '0',
   in_order or '1',
   redis.call('HGETALL', subscriptions),
-  redis.call('SMEMBERS', incoming),
+  received,
   redis.call('SMEMBERS', released),
   redis.call('HGETALL', ended),
 }

@@ -38,6 +38,6 @@ else
   redis.call('HSET', meta, 'in_order', 0)
 end
 if will == 'drop' then
-  redis.call('HDEL', meta, 'will', 'will_delay')
+  redis.call('HDEL', meta, 'will', 'will_delay', 'will_token')
 end
 return { 'ok' }

@@ -2,7 +2,8 @@
 will_fire: append a session's will wherever it goes, and take it from the session, in one step.
 
 Does nothing when the session has no will any more. The targets are those of queue_push_once: streams with five arguments
-each, in other slots than the session. Redis Cluster needs another way.
+each, in other slots than the session. On a Redis Cluster will_note, once_push and will_done are
+the way.
 
 KEYS  meta targets...
 ARGV  epoch appends...
