@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { allScripts } from '../../src/redis/script.ts';
 import type { RedisLink } from '../../src/redis/connect.ts';
-import type { Once } from '../../src/store/queues.ts';
 import { openRedisStore } from '../../src/store/redis/store.ts';
 import type { Store } from '../../src/store/store.ts';
 import { atEnd } from '../support/ends.ts';
@@ -29,7 +28,7 @@ describe('scripts of the store', () => {
   after(() => server.stop());
 
   beforeEach(async () => {
-    link = await openLink(server);
+    link = await openLink(server, { url: server.url.replace('redis:', 'redis+cluster:') });
     store = openRedisStore(link, limits);
   });
 
@@ -37,8 +36,9 @@ describe('scripts of the store', () => {
     return (await server.client().keys(`${link.settings.prefix}*`)).map((key) => key.slice(link.settings.prefix.length)).sort();
   }
 
-  it('all keys of each script share one slot, but for the targets of what happens once', async () => {
-    const names = readdirSync(new URL('../../src/store/redis/lua/', import.meta.url)).map((file) => file.slice(0, -'.lua'.length));
+  it('all keys of each script share one slot, but for the two that do everything in one step where there is one server', async () => {
+    const files = readdirSync(new URL('../../src/store/redis/lua/', import.meta.url));
+    const names = files.map((file) => file.slice(0, -'.lua'.length)).filter((name) => name !== 'queue_push_once' && name !== 'will_fire');
     const called = new Set<string>();
     const monitor = await server.client().monitor();
     atEnd('a monitor', () => {
@@ -99,22 +99,6 @@ describe('scripts of the store', () => {
     assert.deepEqual(await due.ripe('wills', 1), [c]);
     await due.done('wills', c);
     await eventually(() => names.every((name) => called.has(name)), { what: `call of ${names.filter((n) => !called.has(n)).join(' ')}` });
-  });
-
-  it('what happens once in other slots is refused by Redis Cluster', async () => {
-    const epoch = await serve(store, c, 'n1', { will });
-    const targets = [{ kind: 'queue', queue: store.queues.ref('other'), head: will, record: will }] as const;
-    const kinds: Once[] = [
-      { kind: 'incoming', clientId: c, epoch, packetId: 1 },
-      { kind: 'will', clientId: c, epoch },
-    ];
-    for (const once of kinds) {
-      const answered = committed(store, (batch) => {
-        const slot = store.queues.pushOnce(batch, once, targets);
-        return () => store.queues.once(batch, targets, slot);
-      });
-      await assert.rejects(answered, /CROSSSLOT/);
-    }
   });
 
   it('a session that ended leaves no key but what is left to tidy up', async () => {

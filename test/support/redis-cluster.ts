@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { eventually } from './eventually.ts';
+import { freePort } from './ports.ts';
 import { startRedis, type RedisServer } from './redis.ts';
 
 const hashSlots = 16_384;
@@ -79,18 +80,17 @@ export class RedisCluster {
 }
 
 export async function startRedisCluster({ primaries = 3, replicas = 0 }: RedisClusterOptions = {}): Promise<RedisCluster> {
-  const servers = await Promise.all(
-    Array.from({ length: primaries * (1 + replicas) }, () =>
-      startRedis({ args: ['--cluster-enabled', 'yes', '--cluster-node-timeout', String(nodeTimeoutMs), '--cluster-allow-replica-migration', 'no'] }),
-    ),
-  );
+  const busPorts: number[] = [];
+  while (busPorts.length < primaries * (1 + replicas)) busPorts.push(await freePort());
+  const common = ['--cluster-enabled', 'yes', '--cluster-node-timeout', String(nodeTimeoutMs), '--cluster-allow-replica-migration', 'no'];
+  const servers = await Promise.all(busPorts.map((port) => startRedis({ args: [...common, '--cluster-port', String(port)] })));
   const cluster = new RedisCluster(servers);
   for (let i = 0; i < primaries; i++) {
     const [from, to] = [Math.ceil((i * hashSlots) / primaries), Math.ceil(((i + 1) * hashSlots) / primaries) - 1];
     await cluster.client(servers[i]!).call('CLUSTER', 'ADDSLOTSRANGE', from, to);
     await cluster.client(servers[i]!).call('CLUSTER', 'SET-CONFIG-EPOCH', i + 1);
   }
-  for (const { port } of servers.slice(1)) await cluster.client(servers[0]!).call('CLUSTER', 'MEET', '127.0.0.1', port);
+  for (const [i, { port }] of servers.entries()) await cluster.client(servers[0]!).call('CLUSTER', 'MEET', '127.0.0.1', port, busPorts[i]!);
   await eventually(
     async () => {
       const known = await Promise.all(servers.map((server) => cluster.client(server).call('CLUSTER', 'NODES')));
