@@ -5,6 +5,7 @@ import { newIncomingPublish, readPublish } from '../codec/publish.ts';
 import { reasonIn } from '../codec/reason-codes.ts';
 import { encodeRecord } from '../codec/record.ts';
 import type { Connection } from './connection.ts';
+import type { Decision } from './hooks.ts';
 import { beyondOffer, isOfFormat, wrongFormat } from './offer.ts';
 import { noOrigin, publish, type Origin } from './publish.ts';
 import type { Session } from './session.ts';
@@ -73,16 +74,23 @@ function authorize(connection: Connection, session: Session, message: Message, o
     else enter(connection, message, origin);
     return;
   }
-  const refused = (error: unknown): void => {
-    refuse(connection, session, message, origin, error);
-  };
+  let decision: Decision<Message>;
   try {
-    const decision = hooks.authorizePublish(connection, message);
-    if (!(decision instanceof Promise)) enter(connection, decision, origin);
-    else connection.waitFor(decision.then((allowed) => { enter(connection, allowed, origin); }, refused));
+    decision = hooks.authorizePublish(connection, message);
   } catch (error) {
-    refused(error);
+    refuse(connection, session, message, origin, error);
+    return;
   }
+  if (!(decision instanceof Promise)) {
+    enter(connection, decision, origin);
+    return;
+  }
+  connection.waitFor(
+    decision.then(
+      (allowed) => { enter(connection, allowed, origin); },
+      (error: unknown) => { refuse(connection, session, message, origin, error); },
+    ),
+  );
 }
 
 /** Into the broker; or, while a full outbox blocks it, beside it until there is room, with the publisher held back. */

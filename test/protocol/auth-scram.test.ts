@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
+import { connect } from 'mqtt';
 import { generate, type IAuthPacket, type IConnackPacket, type IConnectPacket } from 'mqtt-packet';
 import { editPasswords, passwordLine } from '../../src/auth/password-edit.ts';
+import { atEnd } from '../support/ends.ts';
 import { eventually } from '../support/eventually.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import type { TestNode } from '../support/node.ts';
@@ -216,6 +218,28 @@ describe('SCRAM-SHA-256 at CONNECT [MQTT 5, 4.12]', () => {
     await leave(await entered(node(), 'late', 'comer'));
     await client.expectQuiet();
     await leave(client);
+  });
+});
+
+describe('SCRAM-SHA-256 by MQTT.js', () => {
+  const file = usersFor({ user: 'pencil' });
+  const node = nodeFor({ set: { 'auth.passwordFile': file } });
+
+  it('is carried through at CONNECT', async () => {
+    const scram = new ScramClient('user', 'pencil');
+    const properties = { authenticationMethod: method, authenticationData: scram.first() };
+    const client = connect(node().url, { protocolVersion: 5, manualConnect: true, reconnectPeriod: 0, properties });
+    client.handleAuth = (packet, answer) => {
+      answer(undefined, authPacket(goOn, scram.final(packet.properties!.authenticationData as Buffer)));
+    };
+    const forget = atEnd('MQTT.js', () => void client.end(true));
+    const connected = new Promise<IConnackPacket>((resolve, reject) => client.once('connect', resolve).once('error', reject));
+    client.connect();
+    const connack = await connected;
+    scram.verify(connack.properties!.authenticationData!);
+    assert.deepEqual((await client.subscribeAsync('scram/js', { qos: 1 })).map(({ qos }) => qos), [1]);
+    await client.endAsync();
+    forget();
   });
 });
 
