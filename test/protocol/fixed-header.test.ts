@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { generate, type Packet } from 'mqtt-packet';
 import { packet } from '../support/codec.ts';
+import { atEnd } from '../support/ends.ts';
 import { eventually } from '../support/eventually.ts';
 import type { ProtocolVersion } from '../support/packets.ts';
 import { enter, forEachVersion, message, nodeFor, send, subscribe } from './conversation.ts';
@@ -40,6 +41,7 @@ class ByteClient {
     this.#socket = connectTcp(port, '127.0.0.1');
     this.#socket.on('error', () => undefined);
     this.#socket.on('data', (bytes) => (this.#received = Buffer.concat([this.#received, bytes])));
+    this.#socket.once('close', atEnd('a byte client', () => void this.#socket.destroy()));
   }
 
   send(...packets: Packet[]): void {
