@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parse } from 'yaml';
 import { quickLease } from './load.ts';
+import { readRun, report, type Run } from './report.ts';
 import { playRound, type RoundResult } from './round.ts';
 import { describeFault, scheduleOf } from './schedule.ts';
 import { buildStage, type Stage } from './stage.ts';
@@ -24,10 +25,12 @@ const help = `npm run chaos -- [options]
   --round-seconds N  how long faults go on in a round                       (default 45)
   --rate N           messages per second of each of 4 publishers, 4 kinds   (default 20)
   --out FILE         what each round showed, as JSON
+  --report FILES     the figures of earlier runs, from their --out files, as tables
   --logs FOLDER      where the nodes' logs go after a failure               (default .swarmq/chaos)
 `;
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     minutes: { type: 'string', default: '10' },
     seed: { type: 'string' },
@@ -38,6 +41,7 @@ const { values } = parseArgs({
     rate: { type: 'string', default: '20' },
     out: { type: 'string' },
     logs: { type: 'string', default: '.swarmq/chaos' },
+    report: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 });
@@ -70,6 +74,10 @@ async function main(): Promise<number> {
     print(help);
     return 0;
   }
+  if (values.report) {
+    print(report(positionals.map(readRun)));
+    return 0;
+  }
   const seed = values.seed === undefined ? Math.floor(Math.random() * 1_000_000) : Number(values.seed);
   const nodeCount = number('nodes');
   const lengthMs = number('round-seconds') * 1000;
@@ -87,7 +95,8 @@ async function main(): Promise<number> {
     const result = await playRound(stage, { seed, round, faults, lengthMs, perSecond: number('rate'), tell });
     results.push(result);
     print(summary(result));
-    if (values.out !== undefined) writeFileSync(values.out, JSON.stringify({ seed, nodes: nodeCount, perSecond: number('rate'), roundSeconds: lengthMs / 1000, results }, null, 1));
+    const run: Run = { seed, nodes: nodeCount, perSecond: number('rate'), roundSeconds: lengthMs / 1000, results };
+    if (values.out !== undefined) writeFileSync(values.out, JSON.stringify(run, null, 1));
     if (result.complaints.length > 0) {
       print(`\nseed ${seed}, round ${round}:\n${faults.map(describeFault).join('\n')}\n\n${result.complaints.join('\n')}`);
       print(`\nAgain: npm run chaos -- --seed ${seed} --round ${round} --nodes ${nodeCount} --round-seconds ${lengthMs / 1000} --rate ${number('rate')}`);
