@@ -145,10 +145,11 @@ forEachStore('limits of queues', (open) => {
     }
   });
 
-  it('a ref tells that its queue is full, and that it is not any more', async () => {
+  it('each ref tells that its queue is full, and that it is not any more', async () => {
     const store = await open(queueLimits({ maxMessages: 5 }));
     await away(store, c);
     const queue = store.queues.ref(c);
+    const other = store.queues.ref(c);
     assert.equal(queue.isFull, false);
     const pushed = async (count: number): Promise<void> => {
       await committed(store, (batch) => {
@@ -159,6 +160,7 @@ forEachStore('limits of queues', (open) => {
     };
     await pushed(9);
     assert.equal(queue.isFull, true);
+    assert.equal(other.isFull, true);
     const epoch = await serve(store, c);
     await committed(store, (batch) => {
       store.queues.acknowledge(batch, queue, epoch, [5, 6, 7, 8, 9]);
@@ -166,6 +168,7 @@ forEachStore('limits of queues', (open) => {
     });
     await pushed(1);
     assert.equal(queue.isFull, false);
+    assert.equal(other.isFull, false);
   });
 
   it('a queue that is no more is no trouble', async () => {

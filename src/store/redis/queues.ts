@@ -46,15 +46,22 @@ class RedisQueueRef implements QueueRef {
   readonly clientId: string;
   readonly append: Encoded;
   readonly bound: QueueBound;
+  readonly #bounds: ReadonlyMap<string, QueueBound>;
 
-  constructor(bound: QueueBound, key: string, most: number) {
+  constructor(bound: QueueBound, bounds: ReadonlyMap<string, QueueBound>, key: string, most: number) {
     this.clientId = bound.clientId;
     this.bound = bound;
+    this.#bounds = bounds;
     this.append = encodeParts(9, 'XADD', key, 'NOMKSTREAM', 'MAXLEN', '~', String(most), '1-*', field);
   }
 
+  /** The bound of the last look, which another ref may have caused. */
+  get lastLooked(): QueueBound {
+    return this.#bounds.get(this.clientId) ?? this.bound;
+  }
+
   get isFull(): boolean {
-    return this.bound.isFull;
+    return this.lastLooked.isFull;
   }
 }
 
@@ -101,7 +108,7 @@ export class RedisQueues implements Queues {
 
   ref(clientId: string): QueueRef {
     const bound = this.#bounds.get(clientId) ?? new QueueBound(clientId, this.#limits);
-    return new RedisQueueRef(bound, this.#link.keys.queue(clientId), this.#most);
+    return new RedisQueueRef(bound, this.#bounds, this.#link.keys.queue(clientId), this.#most);
   }
 
   push(batch: Batch, queue: QueueRef, head: Buffer, record: Buffer): number {
@@ -155,8 +162,8 @@ export class RedisQueues implements Queues {
   }
 
   lookAgain(queue: QueueRef): void {
-    const { bound } = queue as RedisQueueRef;
-    if (bound.isOutdated) this.#due.add(bound);
+    const { lastLooked } = queue as RedisQueueRef;
+    if (lastLooked.isOutdated) this.#due.add(lastLooked);
   }
 
   #look(batch: RedisBatch, bound: QueueBound): Look {
