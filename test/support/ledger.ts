@@ -95,6 +95,11 @@ export class Ledger {
     return [...this.#published.values()].filter((publication) => publication.isAcknowledged).length;
   }
 
+  /** Who was named. */
+  get subscribers(): readonly string[] {
+    return [...this.#subscribers.keys()];
+  }
+
   /** How many acknowledged messages that the subscriber asked for have not reached it yet. */
   missing(subscriber: string): number {
     return this.#lost(subscriber, {}).length;
