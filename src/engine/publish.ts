@@ -51,7 +51,7 @@ export function deliverHere(engine: Engine, message: Message, match: Match): voi
       const isLossy = message.qos === 0 || route.qos === 0;
       if (!isLossy && session.isPersistent) continue;
       if (session.isOver) continue;
-      if (message.retain) session.feed?.note(message);
+      if (message.retain && session.feed !== null && !(isLossy && session.connection.isCongested)) session.feed.note(message);
       const retain = message.retain && route.retainAsPublished;
       if (!isLossy) session.delivery.enqueue(message, route, retain);
       else if (forward === null) session.connection.sendLossy(shared, retain, route.ids);

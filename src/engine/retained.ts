@@ -174,7 +174,7 @@ export class RetainedFeed {
   }
 
   #isOutdated({ topic, publishedAt }: Message): boolean {
-    return this.#newer.size > 0 && publishedAt <= (this.#newer.get(topic) ?? -1);
+    return this.#newer.size > 0 && publishedAt < (this.#newer.get(topic) ?? -1);
   }
 
   /** How many more messages the client can be given now; what is sent to a congested one at QoS 0 would be dropped. */

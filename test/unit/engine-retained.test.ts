@@ -75,18 +75,33 @@ describe('the retained messages of a new subscription', () => {
 
   it('are left out when a newer one of the topic went to the client since', async () => {
     const { stream, connection } = await stuck('newer', 0);
-    connection.received(encoded(4, { cmd: 'subscribe', messageId: 2, subscriptions: [{ topic: '+/4998', qos: 1 }, { topic: '+/4999', qos: 1 }] }));
+    // read with the page that is being sent, and not sent yet
+    const topics = ['kept/90', 'kept/91'];
+    connection.received(encoded(4, { cmd: 'subscribe', messageId: 2, subscriptions: topics.map((topic) => ({ topic, qos: 1 })) }));
     await settled();
-    publish(engine, message('kept/4999', 'new', engine.clock.now()), noOrigin);
-    publish(engine, message('kept/4998', '', engine.clock.now()), noOrigin);
+    publish(engine, message('kept/90', 'new', engine.clock.now()), noOrigin);
+    publish(engine, message('kept/91', '', engine.clock.now()), noOrigin);
     await settled();
     stream.unstick();
     await eventually(() => connection.session!.feed === null, { what: 'end of the feed' });
     await settled();
-    const last = (topic: string): string[] => publishesIn(stream).filter((packet) => packet.topic === topic).map((packet) => packet.payload.toString());
-    assert.deepEqual(last('kept/4999'), ['new']);
-    assert.deepEqual(last('kept/4998'), ['']);
-    assert.equal(publishesIn(stream).length, count);
+    const of = (topic: string): [string, boolean][] =>
+      publishesIn(stream).filter((packet) => packet.topic === topic).map(({ payload: text, retain }) => [text.toString(), retain]);
+    // the second one is for the second subscription
+    assert.deepEqual(of('kept/90'), [['new', false], ['new', true]]);
+    assert.deepEqual(of('kept/91'), [['', false]]);
+    assert.equal(new Set(publishesIn(stream).map(({ topic }) => topic)).size, count);
+  });
+
+  it('are not left out when the newer one was dropped, because the client did not keep up', async () => {
+    const { stream, connection } = await stuck('dropped', 0);
+    publish(engine, message('kept/4999', 'new', engine.clock.now()), noOrigin);
+    assert.equal(engine.count.dropped.of('slow-client').value, 1);
+    await settled();
+    stream.unstick();
+    await eventually(() => connection.session!.feed === null, { what: 'end of the feed' });
+    await settled();
+    assert.deepEqual(publishesIn(stream).filter(({ topic }) => topic === 'kept/4999').map(({ payload: text }) => text.toString()), ['new']);
   });
 
   it('are not left out for a message without RETAIN, which does not replace them', async () => {
