@@ -2,10 +2,13 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { generate, type IPublishPacket } from 'mqtt-packet';
 import { sysTopics } from '../../src/engine/sys-table.ts';
+import { Broker } from '../../src/index.ts';
+import { configOf } from '../support/engine-alone.ts';
 import { eventually } from '../support/eventually.ts';
 import type { TestNode } from '../support/node.ts';
 import type { PacketClient } from '../support/packets.ts';
 import { codeOf, enter, forEachVersion, lasting, leave, message, nodeFor, send, subscribe, take } from './conversation.ts';
+import { serve } from './embedded.ts';
 
 const { version: release } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
 
@@ -254,5 +257,20 @@ describe('The $SYS topics, switched off', () => {
     const client = await enter(node(), 5);
     await subscribe(client, '$SYS/#', 0);
     await client.nothing(1_200);
+  });
+});
+
+describe('The $SYS topics, in a program', () => {
+  it('come to what it subscribes itself', async () => {
+    const { broker } = await serve(await Broker.createBroker({ config: configOf({ 'sys.intervalSeconds': 1 }) }));
+    const values: string[] = [];
+    const listen = ({ payload }: { payload: string | Buffer }, done: () => void): void => {
+      values.push(payload.toString());
+      done();
+    };
+    await new Promise<void>((resolve) => { broker.subscribe('$SYS/broker/uptime', listen, () => { resolve(); }); });
+    await eventually(() => values.length >= 2, { what: 'two of them' });
+    for (const value of values) assert.match(value, /^\d+ seconds$/);
+    await new Promise<void>((resolve) => { broker.unsubscribe('$SYS/broker/uptime', listen, () => { resolve(); }); });
   });
 });
