@@ -75,8 +75,9 @@ export class Commit {
     this.#engine.flushSoon();
   }
 
-  /** Tells another node what was queued for its sessions, with the next commit. */
+  /** Tells another node what was queued for its sessions, with the next commit. This one knows: its session has just gone. */
   nudge(to: string, head: Buffer, record: Buffer): void {
+    if (to === this.#engine.cluster.incarnation) return;
     if (this.#nudges.length >= this.#engine.config.commit.maxMessages) {
       this.#engine.count.lostNudges.value++;
       return;

@@ -37,7 +37,7 @@ export function nodeFor(options: Options = {}): () => TestNode {
 }
 
 /** Nodes of one cluster for a whole suite, behind one port that takes every client to another node than its last one. */
-function clusterFor(options: NodeOptions): () => Place {
+function clusterFor(options: NodeOptions): { place: () => Place; redis: () => RedisServer } {
   let cluster: TestCluster;
   let roundabout: Roundabout;
   let place: Place;
@@ -59,26 +59,27 @@ function clusterFor(options: NodeOptions): () => Place {
     await roundabout.stop();
     await cluster.stop();
   });
-  return () => place;
+  return { place: () => place, redis: () => cluster.redis! };
 }
 
 /** The same suite on a node with its store in memory, and on one with Redis; or on as many as SWARMQ_TEST_NODES says. */
-export function forEachStore(noun: string, body: (place: () => Place) => void, options: NodeOptions = {}): void {
+export function forEachStore(noun: string, body: (place: () => Place, redis: () => RedisServer | null) => void, options: NodeOptions = {}): void {
   if (nodeCount > 1) {
     describe(`${noun}, on ${nodeCount} nodes`, () => {
-      body(clusterFor(options));
+      const { place, redis } = clusterFor(options);
+      body(place, redis);
     });
     return;
   }
   describe(`${noun}, the store in memory`, () => {
-    body(nodeFor(options));
+    body(nodeFor(options), () => null);
   });
   describe(`${noun}, the store in Redis`, () => {
     let redis: RedisServer;
     before(async () => {
       redis = await startRedis();
     });
-    body(nodeFor(() => ({ ...options, redis: redis.url })));
+    body(nodeFor(() => ({ ...options, redis: redis.url })), () => redis);
     after(() => redis.stop());
   });
 }
@@ -87,7 +88,7 @@ export function forEachStore(noun: string, body: (place: () => Place) => void, o
 export function onBothStores(noun: string, body: (test: (title: string, run: (place: Place) => Promise<void>) => void) => void): void {
   if (nodeCount > 1) {
     describe(`${noun}, on ${nodeCount} nodes`, () => {
-      const place = clusterFor({});
+      const { place } = clusterFor({});
       body((title, run) => {
         it(title, () => run(place()));
       });

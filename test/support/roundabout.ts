@@ -94,28 +94,36 @@ async function readConnect(socket: Socket): Promise<{ bytes: Buffer; isEnded: bo
   });
 }
 
-/** The client identifier of a CONNECT at the beginning of these bytes, empty when something else is there; null: it is not all there yet. */
+/** More than a CONNECT with a will and all properties has in any test. */
+const longestConnect = 100_000;
+
+/**
+ * The client identifier of a CONNECT at the beginning of these bytes, empty when something else is there, or a CONNECT that tells
+ * none; null: it is not all there yet.
+ */
 function clientIdIn(bytes: Buffer): string | null {
   if (bytes.length > 0 && bytes[0]! >> 4 !== 1) return '';
   let at = 1;
+  let end = Infinity;
   const number = (): number => {
     let value = 0;
-    for (let shift = 0; shift < 28; shift += 7) {
+    for (let i = 0; i < 4; i++) {
       const byte = bytes.readUInt8(at++);
-      value |= (byte & 0x7f) << shift;
-      if (byte < 0x80) break;
+      value += (byte & 0x7f) * 128 ** i;
+      if (byte < 0x80) return value;
     }
-    return value;
+    return Infinity;
   };
   const text = (): string => {
-    const end = at + 2 + bytes.readUInt16BE(at);
-    if (end > bytes.length) throw new RangeError('cut off');
-    const found = bytes.toString('latin1', at + 2, end);
-    at = end;
-    return found;
+    const from = at + 2;
+    at = from + bytes.readUInt16BE(at);
+    if (at > bytes.length) throw new RangeError('cut off');
+    return bytes.toString('latin1', from, at);
   };
   try {
-    number();
+    const length = number();
+    if (length > longestConnect) return '';
+    end = at + length;
     text();
     const level = bytes.readUInt8(at);
     at += 4;
@@ -125,6 +133,6 @@ function clientIdIn(bytes: Buffer): string | null {
     }
     return text();
   } catch {
-    return null;
+    return bytes.length >= end ? '' : null;
   }
 }

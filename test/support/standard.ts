@@ -6,8 +6,8 @@ export type { Judgement } from './standard-reader.ts';
  * A second reader of what clients send, written from the texts of MQTT 3.1, 3.1.1 and 5.0 alone: nothing of the product is used here.
  */
 
-/** A packet cut out of a stream; `fault` when the stream itself is wrong from here on. */
-export type Frame = { readonly first: number; readonly body: Buffer } | { readonly fault: Judgement };
+/** A packet cut out of a stream; `fault` when the stream itself is wrong from here on. `end`: where it ends, or the fault shows. */
+export type Frame = { readonly end: number } & ({ readonly first: number; readonly body: Buffer } | { readonly fault: Judgement });
 
 /** What earlier packets of the connection settled. */
 export interface Standing {
@@ -38,17 +38,17 @@ export function* framesIn(bytes: Buffer, version: 3 | 4 | 5, maxPacketBytes: num
     }
     const isLong = version === 5 && i > 1 && i <= 4 && bytes[at + i] === 0;
     if (i > 4 || isLong || first >> 4 === 0) {
-      yield { fault: { refusal: 'must', codes: new Set([malformed]) } };
+      yield { end: at + Math.min(1 + i, 5), fault: { refusal: 'must', codes: new Set([malformed]) } };
       return;
     }
     const start = at + 1 + i;
     at = start + length;
     if (1 + i + length > maxPacketBytes) {
-      yield { fault: { refusal: 'must', codes: new Set([0x95]) } };
+      yield { end: start, fault: { refusal: 'must', codes: new Set([0x95]) } };
       return;
     }
     if (at > bytes.length) return;
-    yield { first, body: bytes.subarray(start, at) };
+    yield { end: at, first, body: bytes.subarray(start, at) };
   }
 }
 
