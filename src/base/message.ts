@@ -45,4 +45,12 @@ export function expiryAfter(seconds: number, nowMs: number): number {
   return seconds === 0 ? 1 : nowMs + seconds * 1000;
 }
 
+/**
+ * What is left of the Message Expiry Interval of a message that has one, in seconds [MQTT-3.3.2-6]. Never more than it was:
+ * this node's clock may be a little behind the one by which the message came.
+ */
+export function expiryLeft({ expiresAt, publishedAt }: Message, nowMs: number): number {
+  return Math.max(0, Math.ceil((expiresAt - Math.max(nowMs, publishedAt)) / 1000));
+}
+
 export const noBytes: Buffer = Buffer.alloc(0);

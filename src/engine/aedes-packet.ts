@@ -1,6 +1,6 @@
 import type { AedesPublishPacket, ConnectPacket, PublishPacket, Subscription } from 'aedes';
 import { BrokerError } from '../base/errors.ts';
-import { expiryAfter, Message, noBytes, type Qos } from '../base/message.ts';
+import { expiryAfter, expiryLeft, Message, noBytes, type Qos } from '../base/message.ts';
 import { isTopicFilter, isTopicName } from '../base/topic.ts';
 import { Body } from '../codec/body.ts';
 import type { Connect, Will } from '../codec/connect.ts';
@@ -118,14 +118,14 @@ function changedWill(will: Will | null, { topic, payload, qos, retain }: NonNull
 }
 
 function propertiesOf(message: Message, nowMs: number): Properties {
-  const { properties, expiresAt: until } = message;
+  const { properties, expiresAt } = message;
   const { payloadFormat, contentType, responseTopic, correlationData, userProperties } = readPropertyList(
     new Body('PUBLISH', properties, 0, properties.length),
     'publish',
   );
   return {
     ...(payloadFormat !== undefined ? { payloadFormatIndicator: payloadFormat === 1 } : {}),
-    ...(until !== 0 ? { messageExpiryInterval: Math.max(0, Math.ceil((until - nowMs) / 1000)) } : {}),
+    ...(expiresAt !== 0 ? { messageExpiryInterval: expiryLeft(message, nowMs) } : {}),
     ...(contentType !== undefined ? { contentType } : {}),
     ...(responseTopic !== undefined ? { responseTopic } : {}),
     ...(correlationData !== undefined ? { correlationData } : {}),

@@ -1,4 +1,4 @@
-import type { Message, Qos } from '../base/message.ts';
+import { expiryLeft, type Message, type Qos } from '../base/message.ts';
 import { publishHeadBytes, utf8Bytes, writePublishHead } from '../codec/publish.ts';
 import type { Connection } from './connection.ts';
 import { copyBelow } from './output.ts';
@@ -18,8 +18,8 @@ export function writePublish(
   alias: number,
 ): boolean {
   const { output, version } = connection;
-  const { topic, payload, properties, expiresAt } = message;
-  const expirySeconds = expiresAt === 0 ? -1 : Math.max(0, Math.ceil((expiresAt - connection.engine.clock.now()) / 1000));
+  const { topic, payload, properties } = message;
+  const expirySeconds = message.expiresAt === 0 ? -1 : expiryLeft(message, connection.engine.clock.now());
   const topicBytes = alias > 0 ? 0 : utf8Bytes(topic);
   let headBytes = publishHeadBytes(topicBytes, payload.length, properties.length, qos, version, expirySeconds, ids, Math.abs(alias));
   const most = connection.maximumPacketBytes;

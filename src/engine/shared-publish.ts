@@ -1,4 +1,4 @@
-import { noBytes, type Message } from '../base/message.ts';
+import { expiryLeft, noBytes, type Message } from '../base/message.ts';
 import type { ProtocolVersion } from '../codec/packets.ts';
 import { publishHeadBytes, utf8Bytes, writePublishHead } from '../codec/publish.ts';
 
@@ -29,7 +29,7 @@ export class SharedPublish {
 
   #encode(version: ProtocolVersion, retain: boolean): Buffer {
     const { topic, payload, properties, expiresAt } = this.message;
-    const expirySeconds = expiresAt === 0 ? -1 : Math.max(0, Math.ceil((expiresAt - this.#nowMs) / 1000));
+    const expirySeconds = expiresAt === 0 ? -1 : expiryLeft(this.message, this.#nowMs);
     const topicBytes = utf8Bytes(topic);
     const head = publishHeadBytes(topicBytes, payload.length, properties.length, 0, version, expirySeconds, noBytes, 0);
     const bytes = Buffer.allocUnsafe(head + payload.length);
