@@ -1,7 +1,9 @@
+import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
 import { hashSlotOf } from '../../src/redis/hash-slot.ts';
 import { Keys } from '../../src/redis/keys.ts';
-import { eventually } from '../support/eventually.ts';
+import { connectClient } from '../support/client.ts';
+import { eventually, within } from '../support/eventually.ts';
 import { startCluster } from '../support/node.ts';
 import { startRedisCluster, type RedisCluster } from '../support/redis-cluster.ts';
 import { Load, quickLease } from './load.ts';
@@ -37,6 +39,32 @@ describe('Redis Cluster under load', function () {
     load.assertKept();
     await load.judge();
     await cluster.stop();
+    await redis.stop();
+  });
+
+  it('a node is killed: its sessions go on at another one without waiting for its lease, and its will fires once', async () => {
+    const slowLease = { 'cluster.leaseMs': 20_000, 'cluster.renewMs': 1000 };
+    const cluster = await startCluster(2, { redis: redis.url, set: slowLease });
+    const [here, there] = [cluster.node(0), cluster.node(1)];
+    const watcher = await connectClient(there.url, { clientId: 'watcher', clean: false });
+    await watcher.subscribe('wills/#', 2);
+    const options = { clientId: 'car', clean: false } as const;
+    const car = await connectClient(here.url, options);
+    await car.subscribe('cars/1', 2);
+    await here.kill();
+    car.drop();
+    await watcher.publish('cars/1', 'while away', { qos: 2 });
+    const again = await within(connectClient(there.url, { ...options, will: { topic: 'wills/car', payload: Buffer.from('gone'), qos: 2, retain: false } }), 10_000);
+    assert.equal(again.sessionPresent, true);
+    await again.received(1);
+    assert.deepEqual(again.messages.map(({ text }) => text), ['while away']);
+    again.drop();
+    await watcher.received(1);
+    await watcher.publish('wills/end', 'end', { qos: 2 });
+    await watcher.received(2);
+    assert.deepEqual(watcher.messages.map(({ text }) => text), ['gone', 'end']);
+    await watcher.end();
+    await there.stop();
     await redis.stop();
   });
 
