@@ -1,14 +1,16 @@
-import { open } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
 import { BrokerError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 
-const lookMs = 1_000;
+const lookMs = 500;
 
 type Parse<T> = (text: string, path: string) => T;
 
 /**
- * A file whose meaning is kept up to date: it is looked at each second, which also sees files that an orchestrator swaps by
- * links. A change that cannot be read or understood is logged, and what was understood before stays in force.
+ * A file whose meaning is kept up to date: it is looked at twice a second, which also sees files that an orchestrator swaps by
+ * links. It is read when two looks in a row find the same change, because one may come in the middle of the writing. A change that
+ * cannot be read or understood is logged, and what was understood before stays in force.
  */
 export class WatchedFile<T> {
   readonly path: string;
@@ -18,6 +20,8 @@ export class WatchedFile<T> {
   #value: T;
   /** of the content that was read last */
   #stamp: string;
+  /** of a change that was seen once */
+  #newStamp = '';
   /** of the content that could not be understood */
   #badStamp = '';
   #isStale = false;
@@ -37,7 +41,7 @@ export class WatchedFile<T> {
   /** Rejects with `config-invalid` when the file cannot be read, and with what `parse` throws. */
   static async open<T>(path: string, parse: Parse<T>, log: Logger): Promise<WatchedFile<T>> {
     try {
-      return new WatchedFile(path, await read(path, ''), parse, log);
+      return new WatchedFile(path, await read(path), parse, log);
     } catch (error) {
       if (error instanceof BrokerError) throw error;
       throw new BrokerError('config-invalid', `${path} cannot be read: ${reasonOf(error)}`, error);
@@ -61,9 +65,10 @@ export class WatchedFile<T> {
     if (this.#isLooking) return;
     this.#isLooking = true;
     try {
-      const { stamp, text } = await read(this.path, this.#stamp);
-      if (stamp !== this.#stamp) this.#take(stamp, text);
-      this.#isStale = stamp === this.#badStamp;
+      const stamp = stampOf(await stat(this.path));
+      if (stamp !== this.#stamp && stamp === this.#newStamp) this.#take(await read(this.path));
+      this.#newStamp = stamp;
+      this.#isStale = this.#stamp === this.#badStamp;
     } catch (error) {
       if (!this.#isStale) this.#log.error({ file: this.path, reason: reasonOf(error) }, 'a file was changed and cannot be taken over');
       this.#isStale = true;
@@ -72,7 +77,7 @@ export class WatchedFile<T> {
     }
   }
 
-  #take(stamp: string, text: string): void {
+  #take({ stamp, text }: Content): void {
     this.#stamp = stamp;
     this.#badStamp = stamp;
     this.#value = this.#parse(text, this.path);
@@ -87,16 +92,17 @@ interface Content {
   readonly text: string;
 }
 
-/** The file; without its text when it is the same as at `known`. */
-async function read(path: string, known: string): Promise<Content> {
+async function read(path: string): Promise<Content> {
   const file = await open(path);
   try {
-    const { dev, ino, size, mtimeMs } = await file.stat();
-    const stamp = `${dev} ${ino} ${size} ${mtimeMs}`;
-    return { stamp, text: stamp === known ? '' : await file.readFile('utf8') };
+    return { stamp: stampOf(await file.stat()), text: await file.readFile('utf8') };
   } finally {
     await file.close();
   }
+}
+
+function stampOf({ dev, ino, size, mtimeMs }: Stats): string {
+  return `${dev} ${ino} ${size} ${mtimeMs}`;
 }
 
 function reasonOf(error: unknown): string {

@@ -7,7 +7,7 @@ import { askPassword } from './ask-password.ts';
 
 const help = `
 The password is typed at the terminal, or read from standard input: openssl rand -hex 16 | swarmq passwd FILE USER
-Running nodes take the change over within a second.
+Running nodes take the change over within a second or two.
 
 Cost: each step of --cost doubles the time and memory of checking one password; the default takes about 80 ms of a
 processor. Random passwords of 128 bits, as devices have, are safe with --cost ${leastCostLog2}, about 3 ms.`;

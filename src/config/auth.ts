@@ -5,7 +5,7 @@ export const authOptions = {
   passwordFile: optionalText({
     flag: '--password-file <file>',
     text: 'The users and their hashed passwords, as `swarmq passwd` writes them; the password files of mosquitto are read too. '
-      + 'Looked at each second: changes are taken over at once. Clients may use user name and password, or SCRAM-SHA-256 with MQTT 5.',
+      + 'Looked at twice a second: changes are taken over while the node runs. Clients may use user name and password, or SCRAM-SHA-256 with MQTT 5.',
   }),
   certificateUser: optionalText({
     text: 'The user name of a client with a certificate, made of `${cn}`, `${dns}`, `${uri}`, `${email}`, `${serial}` or `${fingerprint}`; '
@@ -22,7 +22,7 @@ export const authOptions = {
   aclFile: optionalText({
     flag: '--acl-file <file>',
     text: 'Who may publish and subscribe to what: rules, one a line; the access lists of mosquitto are read too. '
-      + 'Looked at each second: changes are taken over at once. Absent: whoever is let in may do everything.',
+      + 'Looked at twice a second: changes are taken over while the node runs. Absent: whoever is let in may do everything.',
   }),
   noMatch: choice(['deny', 'allow'], {
     default: 'deny',
