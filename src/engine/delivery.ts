@@ -277,7 +277,7 @@ export class Delivery {
 
   /** Drops the oldest of what waits, as long as that is too much. */
   #shed(): void {
-    if (this.#engine.config.queue.whenFull !== 'drop-oldest') return;
+    if (this.waiting === 0 || this.#engine.config.queue.whenFull !== 'drop-oldest') return;
     for (let limit = this.#passed(0, 0); limit !== null && this.waiting > 0; limit = this.#passed(0, 0)) {
       const { seq } = this.#ready.first!;
       this.#ready.shift();
