@@ -38,6 +38,13 @@ export interface BrokerOptions extends AedesOptions {
 type Deliver = (packet: AedesPublishPacket, callback: () => void) => void;
 type Done = (error?: Error) => void;
 
+/** Parts of the engine that is replaced, and what to use: better a word than a part that is there and dead. */
+const replaced = {
+  mq: 'broker.publish and broker.subscribe, which reach all nodes',
+  persistence: 'the option store or redis',
+  clients: 'the events client and clientDisconnect, and broker.connectedClients',
+};
+
 const refusing = new BrokerError('node-draining', 'this broker is closed');
 
 /**
@@ -64,8 +71,12 @@ export class Broker extends Aedes {
     checkOptions(options);
     const base = options.config ?? resolveConfig({}).config;
     super({ ...options, id: options.id ?? base.node.id });
-    // parts of the engine that is replaced: better absent than there and dead
-    for (const part of ['mq', 'clients']) Reflect.deleteProperty(this, part);
+    for (const [part, instead] of Object.entries(replaced)) {
+      const get = (): never => {
+        throw new BrokerError('config-invalid', `broker.${part} is a part of Aedes's engine, which Swarmq replaces: use ${instead}`);
+      };
+      Object.defineProperty(this, part, { get, configurable: true });
+    }
     this.#options = options;
     this.#config = configOf(options, base, this.id);
     this.#clock = options.clock ?? new SystemClock();

@@ -242,6 +242,13 @@ describe('a broker that does not listen', () => {
     assert.throws(() => new Broker({ redis: { url: 'redis://127.0.0.1' }, store: {} as BrokerOptions['store'] & object }), { code: 'config-invalid' });
   });
 
+  it('says what to use instead of the parts of the engine that is replaced', () => {
+    const broker = new Broker();
+    for (const [part, instead] of [['mq', /broker\.publish/], ['persistence', /redis/], ['clients', /connectedClients/]] as const) {
+      assert.throws(() => Reflect.get(broker, part) as unknown, { code: 'config-invalid', message: instead });
+    }
+  });
+
   it('says which Redis it cannot reach, and may try again', async () => {
     const { config } = resolveConfig({ flags: [{ path: 'redis.connectTimeoutMs', value: 100, name: 'test' }] });
     const broker = new Broker({ config, redis: { url: 'redis://127.0.0.1:1' } });

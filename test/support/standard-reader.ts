@@ -175,11 +175,11 @@ export class StandardReader {
       throw new CutOff();
     }
     if (found.has(id) && id !== 0x26) this.wrong(protocolError);
+    if (id === 0x0b && place === 'publish') this.wrong(protocolError);
     const value = this.#value(known.kind);
     found.set(id, value);
     if ([0x01, 0x17, 0x19].includes(id) && Number(value) > 1) this.wrong(protocolError, malformed);
     if ([0x21, 0x27, 0x0b].includes(id) && value === 0) this.wrong(protocolError);
-    if (id === 0x0b && place === 'publish') this.wrong(protocolError);
     if (id === 0x23 && value === 0) this.wrong(badAlias, protocolError);
     if (id === 0x08 && (value === '' || /[+#]/.test(String(value)))) this.wrong(malformed, protocolError, badTopic);
     // 3.14.2.2.5: a server's to say
