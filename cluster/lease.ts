@@ -81,8 +81,9 @@ export class Lease {
   /** Takes the lease of a new life, lets the node `join` under it, and begins to renew it. When either fails there is no life. */
   async take(incarnation: Incarnation, join: () => Promise<void>): Promise<void> {
     const sentAt = this.#options.clock.monotonic();
-    const { word } = answer(await this.#run(incarnation));
-    if (word !== 'ok') throw new BrokerError('internal', `the new life ${incarnation} is buried already: the count of incarnations went back`);
+    const { word, rest } = answer(await this.#run(incarnation));
+    if (word === 'ok') this.#follow(rest, sentAt);
+    else throw new BrokerError('internal', `the new life ${incarnation} is buried already: the count of incarnations went back`);
     await join();
     this.#incarnation = incarnation;
     this.#failures = 0;

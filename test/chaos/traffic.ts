@@ -105,9 +105,11 @@ export class Traffic {
     for (const device of this.#passing) device.leave();
     this.#sleeper.comeBack();
     await Promise.all(this.publishers.map((publisher) => publisher.settle(withinMs)));
-    for (const name of [...this.keepers.map(({ id }) => id), 'group']) {
-      await eventually(() => this.ledger.missing(name) === 0, { withinMs, what: () => `the last ${this.ledger.missing(name)} messages at ${name}` });
+    for (const keeper of this.keepers) {
+      const state = (): string => (keeper.isConnected ? `connected, ${keeper.connects} connects` : 'not connected');
+      await eventually(() => this.ledger.missing(keeper.id) === 0, { withinMs, what: () => `the last ${this.ledger.missing(keeper.id)} messages at ${keeper.id} (${state()})` });
     }
+    await eventually(() => this.ledger.missing('group') === 0, { withinMs, what: () => `the last ${this.ledger.missing('group')} messages at the group` });
   }
 
   /** What is wrong with what came, in words: empty when all is well. */

@@ -16,6 +16,8 @@ export interface NodeOptions {
   readonly listen?: string | readonly string[];
   /** Kafka brokers, `host:port,host:port`. */
   readonly kafka?: string;
+  /** Arguments for Node.js itself. */
+  readonly execArgv?: readonly string[];
   /** What its configuration file holds. */
   readonly config?: Readonly<Record<string, unknown>>;
   /** Single options by their path, which win over the file. */
@@ -79,7 +81,7 @@ export class TestNode {
       writeFileSync(file, JSON.stringify(options.config, null, 2));
       args.push('--config', file);
     }
-    this.#process = new TestProcess(process.execPath, [...launcher(), ...args], { name: `node ${this.id}`, cwd: root, unowned: true });
+    this.#process = new TestProcess(process.execPath, [...(options.execArgv ?? []), ...launcher(), ...args], { name: `node ${this.id}`, cwd: root, unowned: true });
     this.#forget = atEnd(`node ${this.id} (pid ${this.pid})`, async () => {
       await this.kill();
       this.#folder.remove();
