@@ -15,8 +15,11 @@ const forms = {
   'protocol-3': {
     folder: 'protocol',
     env: { SWARMQ_TEST_NODES: '3' },
-    // by nature about one process: a broker in the test's own process, a command line, a listener, the bytes of one connection
-    except: ['embedding-*', 'cli*', 'tls*', 'websocket*', 'bad-input', 'keep-alive'],
+    // by nature about one process: a broker in the test's own process, a command line, a listener, who may come in, one connection
+    except: [
+      ...['embedding-*', 'cli*', 'tls*', 'websocket*', 'auth-*', 'offer', 'redirect', 'connect-rate', 'sys-topics'],
+      ...['bad-input', 'bounds', 'connect-payload', 'farewell', 'fixed-header', 'keep-alive', 'payload-format', 'response-information'],
+    ],
   },
 };
 const needKafka = ['bridge', 'chaos'];
