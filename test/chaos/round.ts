@@ -62,7 +62,7 @@ export async function playRound(stage: Stage, options: RoundOptions): Promise<Ro
     await readyAgain(stage.nodes, patienceMs);
     await traffic.settle(patienceMs);
   } catch (error) {
-    complaints.push((error as Error).message);
+    complaints.push((error as Error).message, ...(await circumstances(stage, traffic)));
   }
   const recoveryMs = Math.round(performance.now() - healedAt);
   await wait(quietMs);
@@ -83,6 +83,24 @@ export async function playRound(stage: Stage, options: RoundOptions): Promise<Ro
     fenced: await figure(stage.nodes, 'swarmq_fenced_total'),
     weights: stage.nodes.map(({ pid }) => weightOf(pid)),
   };
+}
+
+/** How Redis and the nodes see those who still miss something. */
+async function circumstances(stage: Stage, traffic: Traffic): Promise<string[]> {
+  const redis = stage.redis.client();
+  const lines: string[] = [];
+  for (const { id } of traffic.keepers.filter((keeper) => traffic.ledger.missing(keeper.id) > 0)) {
+    const { will: _will, ...session } = await redis.hgetall(`sq:s:{${id}}`);
+    const [first] = await redis.xrange(`sq:s:{${id}}:q`, '-', '+', 'COUNT', 1);
+    lines.push(`${id}: ${await redis.xlen(`sq:s:{${id}}:q`)} queued from ${first?.[0] ?? 'nothing'} on, session ${JSON.stringify(session)}`);
+  }
+  redis.disconnect();
+  const figures = ['swarmq_sessions', 'swarmq_messages_in_flight', 'swarmq_messages_waiting', 'swarmq_commit_depth', 'swarmq_connections_unread', 'swarmq_store_away_ms'];
+  for (const node of stage.nodes) {
+    const values = await Promise.all(figures.map(async (name) => `${name.slice('swarmq_'.length)} ${await figure([node], name)}`));
+    lines.push(`${node.id}: ${values.join(', ')}`);
+  }
+  return lines;
 }
 
 /** What is left in Redis once the burials are over; nothing, in the end. */
