@@ -3,6 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { eventually } from '../support/eventually.ts';
 import { Ledger } from '../support/ledger.ts';
 import { startCluster } from '../support/node.ts';
+import { startRedis } from '../support/redis.ts';
 import { Device } from './device.ts';
 import { enterRaw, flood, Sink, subscribeRaw } from './flood.ts';
 import { Load, quickLease } from './load.ts';
@@ -55,6 +56,24 @@ describe('a Redis that refuses writes under load', function () {
     await load.judge();
     await nobodyDied(cluster.nodes);
     await cluster.stop();
+  });
+
+  it('for want of disk: acknowledgements wait, readiness and metrics say so, and it goes on when there is room', async () => {
+    const redis = await startRedis({ survivesFullDisk: true, args: ['--appendonly', 'yes', '--appendfsync', 'everysec', '--auto-aof-rewrite-percentage', '0'] });
+    const cluster = await startCluster(3, { redis: redis.url, set: quickLease });
+    const load = new Load(cluster.nodes);
+    await load.start();
+    redis.fillDisk(50_000);
+    await notReady(cluster.nodes, /^redis: Redis refuses what it is told, so acknowledgements wait: MISCONF/);
+    assert.equal(await figure(cluster.nodes, 'swarmq_store_refuses'), 3);
+    redis.emptyDisk();
+    await readyAgain(cluster.nodes);
+    await load.flows();
+    load.assertKept();
+    await load.judge();
+    await nobodyDied(cluster.nodes);
+    await cluster.stop();
+    await redis.stop();
   });
 
   it('for want of memory: what subscribers acknowledge makes room, and publishers go on without an operator, in order', async () => {

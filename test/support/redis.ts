@@ -1,3 +1,6 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { Redis, type RedisOptions } from 'ioredis';
 import { atEnd } from './ends.ts';
 import { temporaryFolder } from './folder.ts';
@@ -8,6 +11,8 @@ export interface RedisServerOptions {
   readonly port?: number;
   /** Keeps an append-only file (fsync at every write), so that `restart` brings the data back. */
   readonly appendonly?: boolean;
+  /** `fillDisk` may be used: a file that would be too large is an error of the write, and not the end of the process. */
+  readonly survivesFullDisk?: boolean;
   /** More arguments for redis-server. */
   readonly args?: readonly string[];
 }
@@ -68,6 +73,18 @@ export class RedisServer {
     this.#process.thaw();
   }
 
+  /** Its files can grow by so many bytes and no further, as on a disk that is full. */
+  fillDisk(roomBytes: number): void {
+    const { path } = this.#folder;
+    const files = readdirSync(path, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    const largest = Math.max(0, ...files.map((entry) => statSync(join(entry.parentPath, entry.name)).size));
+    execFileSync('prlimit', ['--pid', String(this.pid), `--fsize=${largest + roomBytes}:unlimited`]);
+  }
+
+  emptyDisk(): void {
+    execFileSync('prlimit', ['--pid', String(this.pid), '--fsize=unlimited:unlimited']);
+  }
+
   async stop(): Promise<void> {
     this.#forget();
     for (const client of this.#clients) client.disconnect();
@@ -79,7 +96,9 @@ export class RedisServer {
     const { appendonly = false, args = [] } = this.#options;
     const durability = appendonly ? ['--appendonly', 'yes', '--appendfsync', 'always'] : ['--appendonly', 'no'];
     const place = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#folder.path, '--save', ''];
-    return new TestProcess('redis-server', [...place, ...durability, ...args], {
+    const server = ['redis-server', ...place, ...durability, ...args];
+    const [command = '', ...rest] = this.#options.survivesFullDisk === true ? ['env', '--ignore-signal=XFSZ', ...server] : server;
+    return new TestProcess(command, rest, {
       name: `redis-server ${this.port}`,
       unowned: true,
     });
