@@ -161,7 +161,10 @@ export class Device {
   /** After `rest`: connects again, and again when it loses that connection. */
   comeBack(): void {
     this.#comesBack = true;
-    if (!this.#isLive) this.#connect();
+    const isOnItsWay = this.#socket !== null && !this.#socket.destroyed;
+    if (this.#isLive || isOnItsWay) return;
+    if (this.#retry !== null) clearTimeout(this.#retry);
+    this.#connect();
   }
 
   /** Goes away without a word and for good. */
