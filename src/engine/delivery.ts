@@ -106,7 +106,7 @@ export class Delivery {
   /**
    * Goes on where an earlier connection stopped: PUBREL for every released identifier, then the queue from its beginning
    * [MQTT-4.4.0-1]. DUP marks what may have been sent before; when nobody knows that, as many of the messages that are queued
-   * now as fit into a window.
+   * now as fit into a window. An offer before CONNACK may have filled the memory: then no read follows that would begin to send.
    */
   resume(released: readonly number[]): void {
     for (const packetId of released) {
@@ -117,6 +117,7 @@ export class Delivery {
     this.#hasCaughtUp = false;
     this.#isCounted = false;
     this.#readOn();
+    this.pump();
   }
 
   /** A message for a session whose queue is here in memory. */

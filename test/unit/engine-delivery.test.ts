@@ -154,6 +154,22 @@ describe('Delivery from a stored queue', () => {
     assert.equal(b.settled.acknowledged.length, 5000);
   });
 
+  it('begins with CONNACK, also when an offer before it had the memory filled', async () => {
+    const b = bench({ window: 3 });
+    b.connection.state = 'opening';
+    for (const text of range(1, 600)) b.store(text, { isLost: text !== '600' });
+    await b.settle();
+    assert.deepEqual(b.sent, []);
+    b.connection.state = 'live';
+    b.delivery.resume([]);
+    assert.deepEqual(texts(b.sent), range(1, 3));
+    for (let packetId = 1; packetId <= 600; packetId++) {
+      b.delivery.acknowledge(packetId, 1);
+      await b.settle();
+    }
+    assert.deepEqual(texts(b.sent), range(1, 600));
+  });
+
   it('marks with DUP what was sent before, and nothing else', async () => {
     const b = bench({ sentBefore: 3 });
     for (const text of range(1, 5)) b.store(text, { isLost: true });
