@@ -226,6 +226,7 @@ export class Commit {
       const before = (session !== null && unanswered.get(session)) || 0;
       if (this.#needsAnotherRound(pending, pending.refused.length > refusedBefore) || (before & pending.message.qos) !== 0) {
         again.push(pending);
+        this.#waitingBytes += pending.message.payload.length;
         unanswered.set(session, before | pending.message.qos);
       } else {
         this.#answer(pending);

@@ -12,8 +12,6 @@ export interface PipelineOptions {
   /** how many replicas must have a batch before it is done, and how long they are waited for at a time */
   readonly waitReplicas: number;
   readonly waitTimeoutMs: number;
-  /** every key is on this server, so that one transaction may hold any of them */
-  readonly holdsAll: boolean;
   readonly log: Logger;
   /** what Redis said when it took nothing */
   readonly onRefused: (error: Error) => void;
@@ -205,7 +203,7 @@ export class Pipeline {
   }
 
   #isWary(now: number): boolean {
-    return now < this.#waryUntil && this.#options.holdsAll;
+    return now < this.#waryUntil;
   }
 
   #refused(error: Error): void {

@@ -55,7 +55,7 @@ export class SingleWay implements Way {
       loadScripts(this.#batches);
     };
     // after the others: what waits is sent when the connection is up, and everyone has been told before
-    this.#pipeline = new Pipeline(this.#batches, { ...settings, holdsAll: true, log, onRefused, onUnknownScripts });
+    this.#pipeline = new Pipeline(this.#batches, { ...settings, log, onRefused, onUnknownScripts });
     this.#look = setInterval(() => {
       void this.#lookAtMemory();
     }, lookMs).unref();
