@@ -16,7 +16,7 @@ describe(`a backlog of ${messages} messages`, function () {
 
   it('is drained in order while the node\'s memory stays as it was and others are served', async () => {
     const redis = await startRedis();
-    const node = await startNode({ redis: redis.url, set: { 'queue.maxMessages': 2 * messages } });
+    const node = await startNode({ redis: redis.url, set: { 'queue.maxMessages': 2 * messages, 'queue.maxBytes': 1000 * messages } });
     const away = await enterRaw(node.port, 'away', false);
     await subscribeRaw(away, 'backlog', 1);
     away.destroy();
