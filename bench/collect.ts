@@ -6,11 +6,13 @@ import type { ServerProcess } from './servers/process.ts';
 const waitMs = 5000;
 const listening = /Debugger listening on (ws:\S+)/;
 
+type Collected = Pick<ServerProcess, 'pid' | 'output' | 'runsOnNode'>;
+
 /**
  * Has a server that runs on Node collect its garbage, through the inspector that SIGUSR1 opens; others are left alone. What is
  * resident otherwise depends on when V8 collected last: it varied between 2 and 11 KiB for one and the same idle connection.
  */
-export async function collectGarbage(server: ServerProcess): Promise<void> {
+export async function collectGarbage(server: Collected): Promise<void> {
   if (!server.runsOnNode) return;
   process.kill(server.pid, 'SIGUSR1');
   const socket = new WebSocket(await addressOf(server));
@@ -22,7 +24,7 @@ export async function collectGarbage(server: ServerProcess): Promise<void> {
   await once(socket, 'close');
 }
 
-async function addressOf(server: ServerProcess): Promise<string> {
+async function addressOf(server: Collected): Promise<string> {
   const deadline = performance.now() + waitMs;
   for (;;) {
     const found = server.output.map((line) => listening.exec(line)?.[1]).find((address) => address !== undefined);
