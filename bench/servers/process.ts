@@ -33,8 +33,8 @@ export class ServerProcess {
 
   /** Starts a server and waits until it is up. Rejects with its last output when it is not within 20 s. */
   static async start(command: Command): Promise<ServerProcess> {
-    // its inspector, should it be opened, takes a free port
-    const env = { ...process.env, NODE_OPTIONS: '--inspect-port=0' };
+    // its inspector, should it be opened, takes a free port; workers of a cluster would count on from there, to ports that are none
+    const env = { ...process.env, ...(command.args.includes('cluster') ? {} : { NODE_OPTIONS: '--inspect-port=0' }) };
     const child = spawn(command.file, command.args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
     const output: string[] = [];
     let announcement: Record<string, unknown> | null = null;

@@ -16,7 +16,8 @@ describe(`${seconds} seconds of clients that come, subscribe, publish and leave`
   this.timeout((seconds + 120) * 1000);
 
   it('leave memory, file descriptors and Redis as they were', async () => {
-    const cluster = await startCluster(2);
+    // an inspector that is opened takes a free port
+    const cluster = await startCluster(2, { execArgv: ['--inspect-port=0'] });
     const redis = cluster.redis!.client();
     let lives = 0;
     const live = async (): Promise<void> => {

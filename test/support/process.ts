@@ -22,11 +22,7 @@ export interface ProcessOptions {
 const running = new Set<ChildProcess>();
 
 /** This process's environment without configuration of Swarmq, which would reach every node under test. */
-const environment = {
-  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('SWARMQ_'))),
-  // the inspector of a node, should it be opened, takes a free port
-  NODE_OPTIONS: '--inspect-port=0',
-};
+const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('SWARMQ_')));
 
 // the last resort when the test process itself ends early
 process.once('exit', () => {
