@@ -1,5 +1,5 @@
 // Brokers of other makers for the benchmark, from the registries of their languages, kept in a cache folder outside the work tree.
-import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -32,5 +32,5 @@ export function ensureMochi() {
   const folder = dirname(mochiFile);
   mkdirSync(folder, { recursive: true });
   run('go', ['install', `github.com/mochi-mqtt/server/v2/cmd@v${mochiVersion}`], { env: { ...process.env, GOBIN: folder } });
-  copyFileSync(join(folder, 'cmd'), mochiFile);
+  renameSync(join(folder, 'cmd'), mochiFile);
 }

@@ -3,6 +3,7 @@ import { startOnRedis, type Node } from './on-redis.ts';
 import type { Peer, Servers } from './peer.ts';
 import { freePort, ServerProcess } from './process.ts';
 import { redisVersion } from './redis.ts';
+import { single } from './single.ts';
 import { versionOfPackage } from './version.ts';
 
 const file = fileURLToPath(new URL('aedes-node.mjs', import.meta.url));
@@ -19,7 +20,7 @@ export const aedes: Peer = {
 
   async start({ nodeArgs }): Promise<Servers> {
     const { broker, port } = await startNode(nodeArgs);
-    return { ports: [port], brokers: [broker], processes: [broker], redis: null, stop: () => broker.stop() };
+    return single(broker, port);
   },
 };
 

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import type { Peer, Servers } from './peer.ts';
 import { freePort, ServerProcess } from './process.ts';
+import { single } from './single.ts';
 
 const file = fileURLToPath(new URL('floor-node.mjs', import.meta.url));
 
@@ -18,6 +19,6 @@ export const floor: Peer = {
     const port = await freePort();
     const args = [...nodeArgs, file, String(port)];
     const broker = await ServerProcess.start({ name: 'floor', file: process.execPath, args, ready: { line: 'ready' } });
-    return { ports: [port], brokers: [broker], processes: [broker], redis: null, stop: () => broker.stop() };
+    return single(broker, port);
   },
 };

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { hivemqFolder, hivemqVersion } from '../../scripts/peers.mjs';
 import type { Peer, Servers } from './peer.ts';
 import { freePort, host, ServerProcess } from './process.ts';
+import { single } from './single.ts';
 
 /** Everything in memory, and no limit in the way of a window. */
 function configOf(port: number): string {
@@ -39,6 +40,6 @@ export const hivemq: Peer = {
     await writeFile(join(directory, 'conf', 'logback.xml'), '<configuration><root level="OFF"/></configuration>\n');
     const args = ['-cp', `${hivemqFolder}:${hivemqFolder}/*`, 'HiveMqNode', directory];
     const broker = await ServerProcess.start({ name: 'hivemq', file: 'java', args, ready: { port }, directory });
-    return { ports: [port], brokers: [broker], processes: [broker], redis: null, stop: () => broker.stop() };
+    return single(broker, port);
   },
 };

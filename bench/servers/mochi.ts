@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { mochiFile, mochiVersion } from '../../scripts/peers.mjs';
 import type { Peer, Servers } from './peer.ts';
 import { freePort, host, ServerProcess } from './process.ts';
+import { single } from './single.ts';
 
 /** Mochi knows no cluster: where a case asks for two nodes, this is one. */
 export const mochi: Peer = {
@@ -18,6 +19,6 @@ export const mochi: Peer = {
     const [webSocket, info] = [await freePort(), await freePort()];
     const args = ['-tcp', `${host}:${port}`, '-ws', `${host}:${webSocket}`, '-info', `${host}:${info}`];
     const broker = await ServerProcess.start({ name: 'mochi', file: mochiFile, args, ready: { port } });
-    return { ports: [port], brokers: [broker], processes: [broker], redis: null, stop: () => broker.stop() };
+    return single(broker, port);
   },
 };

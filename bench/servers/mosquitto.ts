@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Peer, Servers } from './peer.ts';
 import { freePort, host, ServerProcess } from './process.ts';
+import { single } from './single.ts';
 import { versionOfProgram } from './version.ts';
 
 const file = 'mosquitto';
@@ -39,6 +40,6 @@ export const mosquitto: Peer = {
     await writeFile(config, configOf(port));
     const args = ['-c', config];
     const broker = await ServerProcess.start({ name: 'mosquitto', file, args, ready: { port }, directory });
-    return { ports: [port], brokers: [broker], processes: [broker], redis: null, stop: () => broker.stop() };
+    return single(broker, port);
   },
 };

@@ -4,6 +4,7 @@ import { startOnRedis, type Node } from './on-redis.ts';
 import type { Peer, Servers } from './peer.ts';
 import { freePort, host, ServerProcess } from './process.ts';
 import { redisVersion } from './redis.ts';
+import { single } from './single.ts';
 
 export const swarmqFile = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
 /** No load balancer has to notice the end of a node here, and the rate of connects is what is measured. */
@@ -24,7 +25,7 @@ export const swarmq: Peer = {
 
   async start({ nodeArgs }): Promise<Servers> {
     const { broker, port } = await startNode(nodeArgs, 0);
-    return { ports: [port], brokers: [broker], processes: [broker], redis: null, stop: () => broker.stop() };
+    return single(broker, port);
   },
 };
 
